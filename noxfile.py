@@ -1,0 +1,144 @@
+"""Every way to check, certify and measure this project. `nox -l` is the manual.
+
+`nox` alone runs what a change needs before it is proposed. Sessions install pinned, hashed
+requirements and run from the checkout; arguments behind `--` go to the tool inside.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "layers", "tests", "certify", "selfcheck"]
+
+PACKAGES = ("reference_relay", "fake_dns", "fixtures", "conformance", "loadtests")
+REPORTS = Path("reports")
+
+
+def install(session: nox.Session, *names: str) -> None:
+    """Install the pinned requirements of the named groups, hashes checked."""
+    for name in names:
+        session.install("--quiet", "--require-hashes", "-r", f"requirements/{name}.txt")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and likely mistakes: ruff, format and check."""
+    install(session, "lint")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types: mypy strict over every package, tests included."""
+    install(session, "suite", "types")
+    session.run("mypy", *(f"--package={package}" for package in PACKAGES))
+    session.run("mypy", "noxfile.py")
+
+
+@nox.session
+def layers(session: nox.Session) -> None:
+    """The house's walls: who may import whom."""
+    install(session, "layers")
+    session.run("lint-imports", env={"PYTHONPATH": "."})
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests beside the code of every room."""
+    install(session, "suite")
+    session.run("pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def certify(session: nox.Session) -> None:
+    """Certify the reference relay, or `-- --target profile.toml`; report in reports/certify."""
+    install(session, "suite")
+    session.run("python", "-m", "conformance", "certify", *session.posargs, success_codes=[0])
+
+
+@nox.session
+def selfcheck(session: nox.Session) -> None:
+    """Break the reference relay on purpose; every break must turn its own check red."""
+    install(session, "suite")
+    session.run("python", "-m", "conformance.selfcheck", *session.posargs)
+
+
+@nox.session(default=False)
+def crash(session: nox.Session) -> None:
+    """Kill the relay 50 times at random moments after a 250; nothing may be lost or cut."""
+    install(session, "suite")
+    session.run("python", "-m", "conformance.durability", *session.posargs)
+
+
+@nox.session(default=False)
+def load(session: nox.Session) -> None:
+    """Drive the reference relay with Locust; throughput and percentiles on the terminal."""
+    install(session, "load")
+    session.run("python", "-m", "loadtests", *session.posargs)
+
+
+@nox.session(default=False)
+def screenshot(session: nox.Session) -> None:
+    """Open the last report in headless Chromium and save the picture the README shows."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    report = REPORTS / "certify" / "report.html"
+    if browser is None:
+        session.error("no Chromium found: install it (Debian: apt-get install chromium)")
+    if not report.exists():
+        session.error(f"{report} is missing: run `nox -s certify` first")
+    session.run(
+        browser,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--no-first-run",
+        "--hide-scrollbars",
+        f"--user-data-dir={session.create_tmp()}",
+        "--window-size=1100,1000",
+        "--screenshot=docs/report.png",
+        report.resolve().as_uri(),
+        external=True,
+    )
+
+
+@nox.session(default=False)
+def package(session: nox.Session) -> None:
+    """Build the wheel, install it alone, run both programs away from the checkout."""
+    session.install("--quiet", "build")
+    outside = session.create_tmp()
+    session.run("python", "-m", "build", "--wheel", "--outdir", outside, silent=True)
+    wheel = max(Path(outside).glob("*.whl"), key=lambda path: path.stat().st_mtime)
+    session.install("--quiet", str(wheel))
+    session.chdir(outside)
+    session.run("reference-relay", "--help", silent=True)
+    session.run("fake-dns", "--help", silent=True)
+
+
+@nox.session(default=False)
+def pin(session: nox.Session) -> None:
+    """Write requirements/*.txt anew from pyproject.toml, with hashes and without addresses."""
+    session.install("--quiet", "uv")
+    for name, project in GROUPS.items():
+        source = ["pyproject.toml"] if project else []
+        session.run(
+            *("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
+            *("--generate-hashes", "--no-annotate", "--no-header", "--no-emit-index-url"),
+            *source,
+            f"--group=pyproject.toml:{name}",
+            f"--output-file=requirements/{name}.txt",
+            *session.posargs,
+            env={"UV_CUSTOM_COMPILE_COMMAND": "nox -s pin", **os.environ},
+        )
+
+
+# Group -> whether it also holds what the two programs need.
+GROUPS = {"suite": True, "load": True, "lint": False, "types": False, "layers": False}
