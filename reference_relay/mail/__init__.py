@@ -1,0 +1,1 @@
+"""What is carried: addresses, envelopes, content, trace fields. Values only."""

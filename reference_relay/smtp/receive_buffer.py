@@ -1,0 +1,109 @@
+"""Octets received and not yet understood: command lines, bounded, nothing scanned twice.
+
+D-4, the line discipline: the first line after connect, and again after the TLS handshake, fixes
+whether lines end in CRLF or, for a person typing into a bare terminal, in LF. From then on only
+that ending counts (RFC 5321 §2.3.8), so no line can be read in two ways.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class LineEnd(Enum):
+    """What ends a line in this session."""
+
+    CRLF = b"\r\n"
+    LF = b"\n"
+
+
+class BrokenLine(Enum):
+    """Why a line was not delivered as one."""
+
+    TOO_LONG = "too long"
+    BARE_LINE_END = "bare CR or LF"
+
+
+class ReceiveBuffer:
+    """Collects octets and gives out lines; content readers take the rest with `take`."""
+
+    def __init__(self, maximum_line: int, *, allows_lf: bool) -> None:
+        self._maximum_line = maximum_line
+        self._allows_lf = allows_lf
+        self._octets = bytearray()
+        self._searched = 0
+        self._is_skipping = False
+        self.line_end: LineEnd | None = None
+
+    def __len__(self) -> int:
+        return len(self._octets)
+
+    def append(self, octets: bytes) -> None:
+        """Add octets from the peer."""
+        self._octets += octets
+
+    def take(self, count: int | None = None) -> bytes:
+        """Remove and return up to `count` octets, or all of them."""
+        if count is None or count >= len(self._octets):
+            taken = bytes(self._octets)
+            self._octets.clear()
+        else:
+            taken = bytes(self._octets[:count])
+            del self._octets[:count]
+        self._searched = 0
+        return taken
+
+    def put_back(self, octets: bytes) -> None:
+        """Return octets that turned out to belong to the next command."""
+        self._octets[:0] = octets
+        self._searched = 0
+
+    def forget(self) -> None:
+        """Empty the buffer and the line discipline (RFC 3207 §4.2: start over)."""
+        self._octets.clear()
+        self._searched = 0
+        self._is_skipping = False
+        self.line_end = None
+
+    def next_line(self) -> bytes | BrokenLine | None:
+        """Return the next line without its end, what is wrong with it, or None for no line yet."""
+        if self.line_end is None and not self._discover_line_end():
+            self._bound()
+            return None
+        assert self.line_end is not None  # noqa: S101 - set by _discover_line_end
+        ending = self.line_end.value
+        # One octet back: the CR may have come with the octets before.
+        end = self._octets.find(ending, max(0, self._searched - 1))
+        if end < 0:
+            self._searched = len(self._octets)
+            self._bound()
+            return None
+        line = bytes(self._octets[:end])
+        del self._octets[: end + len(ending)]
+        self._searched = 0
+        if self._is_skipping:
+            self._is_skipping = False
+            return BrokenLine.TOO_LONG
+        if len(line) > self._maximum_line:
+            return BrokenLine.TOO_LONG
+        if b"\r" in line or b"\n" in line:
+            return BrokenLine.BARE_LINE_END
+        return line
+
+    def _discover_line_end(self) -> bool:
+        newline = self._octets.find(b"\n", self._searched)
+        if newline < 0:
+            self._searched = len(self._octets)
+            return False
+        ends_in_crlf = newline > 0 and self._octets[newline - 1] == 0x0D
+        self.line_end = LineEnd.CRLF if ends_in_crlf or not self._allows_lf else LineEnd.LF
+        self._searched = 0
+        return True
+
+    def _bound(self) -> None:
+        # A line beyond the limit is dropped as it comes, so that memory stays bounded; the
+        # reply waits for its end, so that its tail is never taken for a command (CMD-14).
+        if len(self._octets) > self._maximum_line + 1:
+            self._is_skipping = True
+            del self._octets[:-1]
+            self._searched = len(self._octets)
