@@ -1,0 +1,1 @@
+"""The inbound edge: sockets, TLS and time around `smtp.ServerSession`."""

@@ -1,0 +1,110 @@
+"""What submission asks before it says yes: the rules in the order they are met.
+
+Each question is answered from the directory in force at that moment, so that a suspension, a
+deleted user or a changed rule counts from the next MAIL on (D-14, D-19).
+"""
+
+from __future__ import annotations
+
+import functools
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from reference_relay.mail import content as mail_content
+from reference_relay.mail import trace
+from reference_relay.mail.address import Mailbox
+from reference_relay.mail.envelope import Envelope
+from reference_relay.policy import header_fields, no_attachment, recipient, sender_domain
+from reference_relay.queue.queued_message import QueuedMessage
+from reference_relay.service.model import Account, Endpoint
+from reference_relay.smtp import replies
+from reference_relay.smtp.reply import Reply
+from reference_relay.submission.context import SubmissionContext
+
+# RFC 5321 §6.3: loops are found by counting, with a threshold of at least 100.
+_MAXIMUM_HOPS = 100
+
+
+def judge_sender(
+    context: SubmissionContext,
+    endpoint: Endpoint,
+    username: str,
+    client_address: str,
+    reverse_path: Mailbox | None,
+) -> Account | Reply:
+    """Say on whose account a transaction starts, or why it does not."""
+    directory = context.directory()
+    account = directory.account(username)
+    if account is None or not directory.admits_account(account, endpoint, client_address):
+        return replies.ACCESS_WITHDRAWN
+    if missing := account.configuration.verification.missing:
+        # D-14: the client learns what is missing, in one line.
+        return Reply(550, "5.7.1", (f"Sending is not possible: {', '.join(missing)} not verified",))
+    refusal = sender_domain.judge_reverse_path(
+        reverse_path, account.configuration.domain, subdomains=context.switches.subdomains
+    )
+    return refusal or account
+
+
+def judge_recipient(mailbox: Mailbox) -> Reply | None:
+    """Say why a forward-path is refused, if it is."""
+    return recipient.judge_forward_path(mailbox)
+
+
+def judge_content(context: SubmissionContext, account: Account, content: bytes) -> Reply | None:
+    """Say why content is refused, if it is: hops, header fields, sender, attachments."""
+    header, _ = mail_content.split(content)
+    fields = mail_content.fields(header)
+    if sum(field.key == b"received" for field in fields) > _MAXIMUM_HOPS:
+        return replies.TOO_MANY_HOPS
+    return (
+        header_fields.judge_single_fields(fields)
+        or sender_domain.judge_header(
+            fields, account.configuration.domain, subdomains=context.switches.subdomains
+        )
+        or no_attachment.judge_content(content, context.attachment_rules)
+    )
+
+
+def prepare(
+    context: SubmissionContext,
+    endpoint: Endpoint,
+    account: Account,
+    envelope: Envelope,
+    content: bytes,
+    *,
+    client_name: str,
+    client_address: str,
+    cipher: str | None,
+) -> QueuedMessage:
+    """Make the message as it is spooled: completed (RFC 6409 §8) and traced (RFC 5321 §4.4)."""
+    queue_id = context.next_queue_id()
+    now = context.now()
+    date = _date(int(now))
+    completed = mail_content.complete(
+        content, date=date, message_id=f"<{queue_id}@{context.hostname}>"
+    )
+    received = trace.received(
+        client_name=client_name,
+        client_address=client_address,
+        by=context.hostname,
+        queue_id=queue_id,
+        protocol="UTF8SMTPSA" if envelope.is_smtputf8 else "ESMTPSA",
+        tls=cipher,
+        # RFC 5321 §7.2: one recipient may be named; several would tell of each other.
+        recipient=envelope.recipients[0].mailbox if len(envelope.recipients) == 1 else None,
+        date=date,
+    )
+    return QueuedMessage(
+        queue_id=queue_id,
+        envelope=envelope,
+        content=received + completed,
+        endpoint=endpoint.key,
+        configuration_id=account.configuration.id,
+        accepted_at=now,
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _date(second: int) -> str:
+    return format_datetime(datetime.fromtimestamp(second, UTC))

@@ -1,0 +1,69 @@
+"""What every connection of a relay shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reference_relay.policy.no_attachment import AttachmentRules
+from reference_relay.queue.queued_message import QueuedMessage
+from reference_relay.service.directory import Directory
+from reference_relay.service.model import Endpoint
+from reference_relay.smtp.replies import SEED, ReplyBook
+from reference_relay.smtp.settings import SessionSettings
+from reference_relay.submission.settings import Limits, Switches
+
+
+class CommitsMail(Protocol):
+    """The queue, as far as submission knows it."""
+
+    async def commit(self, message: QueuedMessage) -> None:
+        """Return when the message is durable.
+
+        Raises:
+            Exception: it is not, for whatever reason.
+        """
+        ...
+
+
+class VerifiesPasswords(Protocol):
+    """The password check, as far as submission knows it."""
+
+    async def verify(self, password_hash: str | None, username: bytes, password: bytes) -> bool:
+        """Tell whether the password fits; None as hash is an unknown user and costs the same."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionContext:
+    """The relay around a connection; `directory` gives the snapshot in force."""
+
+    hostname: str
+    directory: Callable[[], Directory]
+    queue: CommitsMail
+    passwords: VerifiesPasswords
+    next_queue_id: Callable[[], str]
+    now: Callable[[], float]
+    wording: ReplyBook = SEED
+    limits: Limits = field(default_factory=Limits)
+    switches: Switches = field(default_factory=Switches)
+
+    @property
+    def attachment_rules(self) -> AttachmentRules:
+        """Which leaves besides text may pass (D-13)."""
+        return AttachmentRules(
+            calendar=self.switches.calendar, inline_images=self.switches.inline_images
+        )
+
+    def session_settings(self, endpoint: Endpoint) -> SessionSettings:
+        """The dialogue's side of limits and switches at this endpoint."""
+        return SessionSettings(
+            host=endpoint.host,
+            wording=self.wording,
+            message_octets=self.limits.message_octets,
+            recipients=self.limits.recipients,
+            errors=self.limits.errors,
+            allows_lf=self.switches.allows_lf_sessions,
+            strict_paths=self.switches.strict_paths,
+        )
