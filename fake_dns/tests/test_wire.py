@@ -1,0 +1,303 @@
+"""The wire: what dnspython reads of what we write, and what we make of anything at all."""
+
+import struct
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.opcode
+import dns.rcode
+import dns.rdatatype
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fake_dns import wire
+from fake_dns.fault import FaultBook, FaultRule, Garbled
+from fake_dns.message import Rcode, Request, Transport
+from fake_dns.query_log import QueryLog
+from fake_dns.responder import Responder
+from fake_dns.wire import Rejected
+from fake_dns.zone import Zone, ZoneSet
+
+CLIENT = ("127.0.0.1", 5300)
+KEY = "v=DKIM1; k=rsa; p=" + "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A" * 14
+ZONE = Zone(
+    "example.com",
+    {
+        "@": {
+            "A": ["127.0.0.1", "127.0.0.2"],
+            "AAAA": "2001:db8::1",
+            "MX": ["10 mx1", "20 mx2"],
+            "TXT": ["v=spf1 -all", KEY],
+            "CAA": '0 issue "ca.example"',
+        },
+        "nomail": {"MX": "0 ."},
+        "_submission._tcp": {"SRV": "0 5 587 smtp"},
+        "_25._tcp": {"TLSA": "3 0 0 00ff"},
+        "odd": {"TYPE65280": r"\# 2 abcd"},
+        "ptr": {"PTR": "Host.Example.NET."},
+        "www": {"CNAME": "@"},
+        "big": {"TXT": ["x" * 1500]},
+        "huge": {"TXT": [f"{i:04d}" + "x" * 1000 for i in range(70)]},
+        "many": {"A": [f"127.{i // 250}.{i % 250}.1" for i in range(7000)]},
+        "far": {"MX": [f"{i} host{i}.{'pad' * 18}.example.net." for i in range(900)]},
+    },
+)
+
+
+def responder(*rules: FaultRule) -> Responder:
+    """The whole way of a packet, without a socket."""
+    return Responder(ZoneSet([ZONE]), FaultBook(rules), QueryLog())
+
+
+def ask(
+    query: dns.message.QueryMessage, transport: Transport = Transport.UDP, *rules: FaultRule
+) -> dns.message.Message:
+    """Answer a dnspython query and read the reply with dnspython."""
+    response = responder(*rules).respond(query.to_wire(), transport, CLIENT)
+    assert response is not None
+    reply = dns.message.from_wire(response.packet)
+    assert query.is_response(reply)
+    return reply
+
+
+def texts(reply: dns.message.Message) -> set[str]:
+    """The answer section, one text per record."""
+    return {rdata.to_text() for rrset in reply.answer for rdata in rrset}
+
+
+@pytest.mark.parametrize(
+    ("name", "type", "expected"),
+    [
+        ("example.com", "A", {"127.0.0.1", "127.0.0.2"}),
+        ("example.com", "AAAA", {"2001:db8::1"}),
+        ("example.com", "MX", {"10 mx1.example.com.", "20 mx2.example.com."}),
+        ("example.com", "NS", {"fake-dns.invalid."}),
+        (
+            "example.com",
+            "SOA",
+            {"fake-dns.invalid. hostmaster.invalid. 1 3600 600 86400 300"},
+        ),
+        ("example.com", "TXT", {'"v=spf1 -all"', f'"{KEY[:255]}" "{KEY[255:]}"'}),
+        ("example.com", "CAA", {'0 issue "ca.example"'}),
+        ("nomail.example.com", "MX", {"0 ."}),
+        ("_submission._tcp.example.com", "SRV", {"0 5 587 smtp.example.com."}),
+        ("_25._tcp.example.com", "TLSA", {"3 0 0 00ff"}),
+        ("odd.example.com", "TYPE65280", {r"\# 2 abcd"}),
+        ("ptr.example.com", "PTR", {"Host.Example.NET."}),
+        ("www.example.com", "A", {"example.com.", "127.0.0.1", "127.0.0.2"}),
+    ],
+)
+def test_every_type_is_read_by_another_library(name: str, type: str, expected: set[str]) -> None:
+    """What dnspython finds in the reply is what the zone says."""
+    reply = ask(dns.message.make_query(name, type, use_edns=True))
+    assert texts(reply) == expected
+    assert all(rrset.ttl == 300 for rrset in reply.answer)
+    assert reply.flags & dns.flags.AA
+
+
+def test_the_question_comes_back_in_its_case() -> None:
+    """0x20: question and owner name are as they were asked; values keep the zone's case."""
+    reply = ask(dns.message.make_query("eXaMpLe.CoM", "MX"))
+    assert reply.question[0].name.to_text() == "eXaMpLe.CoM."
+    assert reply.answer[0].name.to_text() == "eXaMpLe.CoM."
+    assert "10 mx1.example.com." in texts(reply)
+
+
+def test_flags_and_edns_are_answered_in_kind() -> None:
+    """RD and CD are repeated, RA is not claimed, DO comes back, OPT only to whom speaks EDNS."""
+    query = dns.message.make_query("example.com", "A", use_edns=0, payload=4096, want_dnssec=True)
+    query.flags |= dns.flags.RD | dns.flags.CD
+    reply = ask(query)
+    assert reply.flags == dns.flags.QR | dns.flags.AA | dns.flags.RD | dns.flags.CD
+    assert (reply.edns, reply.payload) == (0, 1232)
+    assert reply.ednsflags & dns.flags.DO
+    assert ask(dns.message.make_query("example.com", "A", use_edns=False)).edns == -1
+
+
+def test_an_edns_version_above_0_is_badvers() -> None:
+    """RFC 6891 §6.1.3: extended code 16, our own version in the OPT, no answer."""
+    reply = ask(dns.message.make_query("example.com", "A", use_edns=1))
+    assert reply.rcode() == dns.rcode.BADVERS
+    assert reply.edns == 0
+    assert not reply.answer
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "is_truncated"),
+    [
+        ("example.com", None, True),  # some 530 octets
+        ("example.com", 100, True),  # RFC 6891 §6.2.3: less than 512 means 512
+        ("example.com", 700, False),
+        ("big.example.com", 1232, True),
+        ("big.example.com", 65535, True),  # the server's own bound
+    ],
+)
+def test_what_does_not_fit_is_truncated(name: str, payload: int | None, is_truncated: bool) -> None:
+    """TC=1 keeps the question and OPT, so that resolvers take it and come back over TCP."""
+    query = dns.message.make_query(name, "TXT", use_edns=payload is not None, payload=payload or 0)
+    reply = ask(query)
+    assert bool(reply.flags & dns.flags.TC) is is_truncated
+    assert reply.question == query.question
+    assert bool(reply.answer) is not is_truncated
+    assert reply.edns == (0 if payload is not None else -1)
+    over_tcp = ask(query, Transport.TCP)
+    assert over_tcp.answer
+    assert not over_tcp.flags & dns.flags.TC
+
+
+@pytest.mark.parametrize("name", ["huge.example.com", "many.example.com"])
+def test_what_exceeds_even_tcp_is_truncated_there(name: str) -> None:
+    """65535 octets are the end; nothing raises."""
+    type = "A" if name.startswith("many") else "TXT"
+    reply = ask(dns.message.make_query(name, type), Transport.TCP)
+    assert reply.flags & dns.flags.TC
+
+
+def test_names_far_into_a_message_are_not_pointed_at() -> None:
+    """A compression pointer holds 14 bit; beyond 16 KiB names are written out."""
+    query = dns.message.make_query("far.example.com", "MX")
+    response = responder().respond(query.to_wire(), Transport.TCP, CLIENT)
+    assert response is not None
+    assert len(response.packet) > 0x4000
+    reply = dns.message.from_wire(response.packet)
+    assert len(texts(reply)) == 900
+
+
+def test_a_garbled_reply_keeps_its_head() -> None:
+    """Id and question are right, the rest is unreadable."""
+    query = dns.message.make_query("example.com", "A")
+    response = responder(FaultRule(Garbled())).respond(query.to_wire(), Transport.UDP, CLIENT)
+    assert response is not None
+    assert response.packet[:2] == query.to_wire()[:2]
+    with pytest.raises(dns.exception.FormError):
+        dns.message.from_wire(response.packet)
+
+
+QUESTION = b"\x07example\x03com\x00\x00\x01\x00\x01"
+OPT = b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00"
+
+
+def packet(
+    body: bytes, *, flags: int = 0, counts: tuple[int, int, int, int] = (1, 0, 0, 0)
+) -> bytes:
+    """A packet with this header and body."""
+    return struct.pack("!6H", 0xABCD, flags, *counts) + body
+
+
+@pytest.mark.parametrize(
+    ("octets", "rcode"),
+    [
+        (packet(b""), Rcode.FORMERR),
+        (packet(b"", counts=(0, 0, 0, 0)), Rcode.FORMERR),
+        (packet(QUESTION * 2, counts=(2, 0, 0, 0)), Rcode.FORMERR),
+        (packet(QUESTION[:-1]), Rcode.FORMERR),
+        (packet(QUESTION + b"x"), Rcode.FORMERR),
+        (packet(b"\xc0\x0c\x00\x01\x00\x01"), Rcode.FORMERR),
+        (packet(b"\x40" + b"a" * 64 + b"\x00\x00\x01\x00\x01"), Rcode.FORMERR),
+        (packet((b"\x3f" + b"a" * 63) * 4 + b"\x00\x00\x01\x00\x01"), Rcode.FORMERR),
+        (packet(QUESTION + OPT * 2, counts=(1, 0, 0, 2)), Rcode.FORMERR),
+        (packet(QUESTION + b"\x01a" + OPT, counts=(1, 0, 0, 1)), Rcode.FORMERR),
+        (packet(QUESTION + OPT, counts=(1, 1, 0, 0)), Rcode.FORMERR),
+        (packet(QUESTION + OPT[:-1], counts=(1, 0, 0, 1)), Rcode.FORMERR),
+        (packet(QUESTION, counts=(1, 0, 0, 1)), Rcode.FORMERR),
+        (packet(QUESTION + b"\xc0" * 60000, counts=(1, 0, 0, 9)), Rcode.FORMERR),
+        (packet(QUESTION, flags=4 << 11), Rcode.NOTIMP),
+        (packet(QUESTION, flags=5 << 11), Rcode.NOTIMP),
+        (packet(b"", flags=15 << 11), Rcode.NOTIMP),
+    ],
+)
+def test_what_is_no_question_is_rejected(octets: bytes, rcode: Rcode) -> None:
+    """FORMERR or NOTIMP, as a bare header with the id."""
+    rejected = wire.decode(octets)
+    assert isinstance(rejected, Rejected)
+    assert rejected.rcode is rcode
+    reply = dns.message.from_wire(wire.encode_rejection(rejected))
+    assert reply.id == 0xABCD
+    assert reply.rcode() == int(rcode)
+    assert reply.opcode() == int.from_bytes(octets[2:4], "big") >> 11 & 0xF
+
+
+@pytest.mark.parametrize("octets", [b"", b"x" * 11, packet(QUESTION, flags=0x8000)])
+def test_what_deserves_no_reply_is_dropped(octets: bytes) -> None:
+    """Less than a header, and responses: answering those makes loops."""
+    assert wire.decode(octets) is None
+
+
+def test_any_octets_may_stand_in_a_label() -> None:
+    """Labels are octets, not text (RFC 2181 §11)."""
+    request = wire.decode(packet(b"\x03\xff\x00.\x07example\x03com\x00\x00\x01\x00\x01"))
+    assert isinstance(request, Request)
+    assert request.name.text == r"\255\000\..example.com"
+    response = responder().respond(
+        packet(b"\x03\xff\x00.\x07example\x03com\x00\x00\x01\x00\x01"), Transport.UDP, CLIENT
+    )
+    assert response is not None
+    assert dns.message.from_wire(response.packet).rcode() == dns.rcode.NXDOMAIN
+
+
+MUTATED = st.builds(
+    lambda base, cuts: b"".join(
+        base[: at % len(base)] + junk + base[at % len(base) :] if i == 0 else junk
+        for i, (at, junk) in enumerate(cuts)
+    ),
+    st.sampled_from([packet(QUESTION), packet(QUESTION + OPT, counts=(1, 0, 0, 1))]),
+    st.lists(st.tuples(st.integers(0, 60), st.binary(max_size=8)), min_size=1, max_size=3),
+)
+
+
+@given(st.one_of(st.binary(max_size=600), MUTATED), st.sampled_from(Transport))
+def test_no_packet_raises(octets: bytes, transport: Transport) -> None:
+    """Any octets get a reply with their id, or none; never an exception."""
+    response = responder().respond(octets, transport, CLIENT)
+    if response is not None:
+        assert response.packet[:2] == octets[:2]
+        assert response.packet[2] & 0x80
+        dns.message.from_wire(response.packet)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=63), max_size=3), st.integers(0, 65535))
+def test_every_question_is_answered_as_asked(labels: list[bytes], code: int) -> None:
+    """Whatever name and type: the reply repeats the question octet by octet."""
+    name = b"".join(bytes([len(label)]) + label for label in labels)
+    question = name + b"\x07example\x03com\x00" + struct.pack("!2H", code, 1)
+    response = responder().respond(packet(question), Transport.UDP, CLIENT)
+    assert response is not None
+    assert response.packet[12 : 12 + len(question)] == question
+
+
+def test_a_cached_answer_has_the_new_id_and_is_logged() -> None:
+    """The same question twice: the second differs in its id alone."""
+    log = QueryLog()
+    serving = Responder(ZoneSet([ZONE]), FaultBook(), log)
+    first = serving.respond(b"\x00\x01" + packet(QUESTION)[2:], Transport.UDP, CLIENT)
+    second = serving.respond(b"\x00\x02" + packet(QUESTION)[2:], Transport.UDP, CLIENT)
+    assert first is not None
+    assert second is not None
+    assert (first.packet[:2], second.packet[:2]) == (b"\x00\x01", b"\x00\x02")
+    assert first.packet[2:] == second.packet[2:]
+    assert [query.name for query in log.queries()] == ["example.com"] * 2
+
+
+def test_a_replaced_zone_leaves_no_cached_answer() -> None:
+    """The answer after the swap is that of the new zone."""
+    serving = Responder(ZoneSet([ZONE]), FaultBook(), QueryLog())
+    octets = packet(QUESTION)
+    serving.respond(octets, Transport.UDP, CLIENT)
+    serving.zones = serving.zones.replaced(Zone("example.com", {"@": {"A": "127.0.0.77"}}))
+    response = serving.respond(octets, Transport.UDP, CLIENT)
+    assert response is not None
+    assert texts(dns.message.from_wire(response.packet)) == {"127.0.0.77"}
+
+
+def test_a_flood_of_different_questions_does_not_fill_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The cache starts anew when it is full."""
+    monkeypatch.setattr("fake_dns.responder.MAX_CACHED", 8)
+    serving = responder()
+    for number in range(50):
+        query = dns.message.make_query(f"n{number}.example.com", "A")
+        serving.respond(query.to_wire(), Transport.UDP, CLIENT)
+    assert len(serving._generation.packed) <= 8

@@ -1,0 +1,250 @@
+"""Octets to requests and replies to octets: the only module that knows dnslib.
+
+Queries are read here by hand: dnslib follows compression pointers recursively, refuses labels
+that are not UTF-8, and takes reserved label types for lengths. Replies are packed by dnslib.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any, Final
+
+import dnslib
+
+from fake_dns.message import EDNS, Header, Rcode, Reply, Request
+from fake_dns.name import MAX_NAME_OCTETS, Name
+from fake_dns.record import (
+    AAAA,
+    CAA,
+    MX,
+    SOA,
+    SRV,
+    TLSA,
+    TXT,
+    A,
+    Opaque,
+    Pointer,
+    Record,
+    RecordSet,
+    type_code,
+    type_name,
+)
+
+HEADER_OCTETS: Final = 12  # RFC 1035 §4.1.1
+CLASSIC_UDP_OCTETS: Final = 512  # RFC 1035 §2.3.4; also the least an EDNS size can mean
+MAX_MESSAGE_OCTETS: Final = 65535  # RFC 1035 §4.2.2: the length prefix is 16 bit
+_OPT: Final = 41
+_LEAST_RECORD_OCTETS: Final = 11  # RFC 1035 §4.1.3: the root as owner and no RDATA
+_LAST_POINTER_TARGET: Final = 0x3FFF  # RFC 1035 §4.1.4: an offset is 14 bit
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A packet that is no answerable question, and the code it deserves."""
+
+    header: Header
+    rcode: Rcode
+
+
+class _Malformed(Exception):
+    """The packet ends early or breaks the format."""
+
+
+def decode(packet: bytes) -> Request | Rejected | None:
+    """Read one query; never raises.
+
+    Returns:
+        The request; what to reply when there is none; or None for what deserves no reply:
+        less than a header, or a response (RFC 5625 §4.4: answering those makes loops).
+    """
+    if len(packet) < HEADER_OCTETS:
+        return None
+    id, flags, questions, answers, authorities, additionals = struct.unpack_from("!6H", packet)
+    if flags & 0x8000:
+        return None
+    header = Header(id, (flags >> 11) & 0xF, bool(flags & 0x0100), bool(flags & 0x0010))
+    if header.opcode != 0:
+        return Rejected(header, Rcode.NOTIMP)
+    if questions != 1:
+        return Rejected(header, Rcode.FORMERR)  # RFC 9619: QDCOUNT of a query is one
+    try:
+        return _decode_body(packet, header, answers + authorities, additionals)
+    except _Malformed:
+        return Rejected(header, Rcode.FORMERR)
+
+
+def encode(request: Request, reply: Reply, limit_octets: int, payload_octets: int) -> bytes:
+    """Pack a reply, cut to a header, the question and OPT with TC=1 when it does not fit.
+
+    Args:
+        request: What is answered: id, question as asked, whether EDNS is spoken.
+        reply: What to say.
+        limit_octets: The most this transport and client take.
+        payload_octets: The UDP size announced in our own OPT.
+    """
+    is_cut = reply.is_truncated or _least_octets(reply) > limit_octets
+    packet = _pack(request, reply, payload_octets, is_cut=is_cut)
+    # A set beyond what even TCP carries cannot be told in any other way.
+    if not is_cut and len(packet) > limit_octets:
+        packet = _pack(request, reply, payload_octets, is_cut=True)
+    return _garbled(packet, request) if reply.is_garbled else packet
+
+
+def encode_rejection(rejected: Rejected) -> bytes:
+    """Pack a bare header: nothing behind it could be trusted."""
+    flags = _flags(rejected.header, rejected.rcode)
+    return struct.pack("!6H", rejected.header.id, flags, 0, 0, 0, 0)
+
+
+def _decode_body(packet: bytes, header: Header, others: int, additionals: int) -> Request:
+    name, offset = _question_name(packet)
+    if offset + 4 > len(packet):
+        raise _Malformed
+    type, record_class = struct.unpack_from("!2H", packet, offset)
+    offset += 4
+    edns: EDNS | None = None
+    for position in range(others + additionals):
+        is_root = packet[offset : offset + 1] == b"\x00"
+        offset = _skip_name(packet, offset)
+        if offset + 10 > len(packet):
+            raise _Malformed
+        record_type, size, ttl, length = struct.unpack_from("!HHIH", packet, offset)
+        offset += 10 + length
+        if record_type == _OPT:
+            # RFC 6891 §6.1.1: at most one, owned by the root, among the additional records.
+            if edns is not None or not is_root or position < others:
+                raise _Malformed
+            edns = EDNS(size, (ttl >> 16) & 0xFF, bool(ttl & 0x8000))
+    if offset != len(packet):
+        raise _Malformed
+    return Request(header, name, type_name(type), record_class, edns)
+
+
+def _question_name(packet: bytes) -> tuple[Name, int]:
+    labels: list[bytes] = []
+    offset = HEADER_OCTETS
+    while True:
+        if offset >= len(packet):
+            raise _Malformed
+        length = packet[offset]
+        offset += 1
+        if length == 0:
+            return Name(tuple(labels)), offset
+        # Nothing stands before the first name that a pointer could mean.
+        if length > 63 or offset + length + 1 - HEADER_OCTETS > MAX_NAME_OCTETS:
+            raise _Malformed
+        label = packet[offset : offset + length]
+        if len(label) < length:
+            raise _Malformed
+        labels.append(label)
+        offset += length
+
+
+def _skip_name(packet: bytes, offset: int) -> int:
+    """Step over an owner name that nobody reads; a pointer ends it and is not followed."""
+    while offset < len(packet):
+        length = packet[offset]
+        if length == 0:
+            return offset + 1
+        if length >= 0xC0:
+            return offset + 2
+        if length > 63:
+            break
+        offset += 1 + length
+    raise _Malformed
+
+
+class _Pointers(dict[tuple[bytes, ...], int]):
+    """Names already written, for compression; one beyond 14 bit cannot be pointed at."""
+
+    def __setitem__(self, name: tuple[bytes, ...], offset: int) -> None:
+        if offset <= _LAST_POINTER_TARGET:
+            super().__setitem__(name, offset)
+
+
+def _least_octets(reply: Reply) -> int:
+    """What the records take at least: a bound that spares packing the hopeless."""
+    sections = (reply.answer, reply.authority, reply.additional)
+    records = sum(len(record_set.records) for section in sections for record_set in section)
+    return records * _LEAST_RECORD_OCTETS
+
+
+def _pack(request: Request, reply: Reply, payload_octets: int, *, is_cut: bool) -> bytes:
+    empty: tuple[RecordSet, ...] = ()
+    sections = (
+        (empty, empty, empty) if is_cut else (reply.answer, reply.authority, reply.additional)
+    )
+    counts = [sum(len(record_set.records) for record_set in section) for section in sections]
+    if request.edns is not None:
+        counts[2] += 1
+    flags = _flags(request.header, reply.rcode) | reply.is_authoritative << 10 | is_cut << 9
+    buffer: Any = dnslib.DNSBuffer()
+    # Not DNSRecord.pack: its table of names holds offsets that a pointer cannot.
+    buffer.names = _Pointers()
+    dnslib.DNSHeader(request.header.id, flags, 1, *counts).pack(buffer)
+    asked = dnslib.DNSLabel(request.name.labels)
+    dnslib.DNSQuestion(asked, type_code(request.type), request.record_class).pack(buffer)
+    for section in sections:
+        for record_set in section:
+            _pack_set(record_set, buffer)
+    if request.edns is not None:
+        option_flags = "do" if request.edns.wants_dnssec else ""
+        dnslib.EDNS0(flags=option_flags, ext_rcode=reply.rcode >> 4, udp_len=payload_octets).pack(
+            buffer
+        )
+    return bytes(buffer.data)
+
+
+def _pack_set(record_set: RecordSet, buffer: Any) -> None:
+    owner = dnslib.DNSLabel(record_set.name.labels)
+    code = type_code(record_set.type)
+    for record in record_set.records:
+        dnslib.RR(owner, code, 1, record_set.ttl, _rdata(record)).pack(buffer)
+
+
+def _rdata(record: Record) -> Any:
+    match record:
+        case A() | AAAA():
+            return dnslib.RD(record.address.packed)
+        case Pointer(target=target):
+            return dnslib.CNAME(_label(target))
+        case MX():
+            return dnslib.MX(_label(record.exchange), record.preference)
+        case TXT(strings=strings):
+            return dnslib.TXT(strings)
+        case SOA():
+            times = (record.serial, record.refresh, record.retry, record.expire, record.minimum)
+            return dnslib.SOA(_label(record.primary), _label(record.contact), times)
+        case SRV():
+            target = _label(record.target)
+            return dnslib.SRV(record.priority, record.weight, record.port, target)
+        case CAA():
+            return dnslib.CAA(record.flags, record.tag, record.value)
+        case TLSA():
+            return dnslib.TLSA(record.usage, record.selector, record.matching, record.association)
+        case Opaque(octets=octets):
+            return dnslib.RD(octets)
+
+
+def _label(name: Name) -> Any:
+    return dnslib.DNSLabel(name.labels)
+
+
+def _flags(header: Header, rcode: Rcode) -> int:
+    return (
+        0x8000
+        | header.opcode << 11
+        | header.is_recursion_desired << 8
+        | header.is_checking_disabled << 4
+        | rcode & 0xF
+    )
+
+
+def _garbled(packet: bytes, request: Request) -> bytes:
+    """Keep the header and question, promise one answer, and follow with what is none."""
+    end = HEADER_OCTETS + request.name.size_octets + 4
+    head = bytearray(packet[:end])
+    struct.pack_into("!3H", head, 6, 1, 0, 0)
+    # 0xBF opens a label type that was never assigned (RFC 6891 §5).
+    return bytes(head) + b"\xbf" * max(16, len(packet) - end)
