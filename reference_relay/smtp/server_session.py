@@ -60,7 +60,7 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 Outcome = Reply | Event
 
 
-class ProtocolViolation(Exception):  # noqa: N818 - it names what our own code did
+class ProtocolViolation(Exception):
     """The edge used the session out of turn: a bug of ours, never the peer's doing."""
 
 

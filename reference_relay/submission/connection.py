@@ -21,6 +21,7 @@ from reference_relay.smtp.events import (
     TLSRequested,
 )
 from reference_relay.smtp.reply import Reply
+from reference_relay.smtp.sasl import Credentials
 from reference_relay.smtp.server_session import ServerSession
 from reference_relay.submission import accept
 from reference_relay.submission.context import SubmissionContext
@@ -224,16 +225,9 @@ class Connection(asyncio.BufferedProtocol):
 
     async def _authenticate(self, event: AuthenticationRequested) -> None:
         credentials = event.credentials
-        directory = self._context.directory()
-        username = _text(credentials.authentication_identity)
-        account = directory.account(username) if username is not None else None
-        # RFC 4616 §2: acting as somebody else is nobody's right here.
-        is_own_identity = credentials.authorization_identity in (
-            b"",
-            credentials.authentication_identity,
-        )
+        account = self._admitted_account(credentials)
         try:
-            # D-10: the hash is computed whoever asks and from wherever: time tells nothing.
+            # D-10: who has no business here costs a hash like anybody else; time tells nothing.
             fits = await self._context.passwords.verify(
                 account.user.password_hash if account is not None else None,
                 credentials.authentication_identity,
@@ -241,24 +235,33 @@ class Connection(asyncio.BufferedProtocol):
             )
         except HashPoolFull:
             self._session.reject(replies.AUTHENTICATION_BUSY)
-            return
         except Exception:
             _log.exception("authentication failed session=%s", self._session_id)
             self._session.reject(replies.AUTHENTICATION_BUSY)
-            return
-        if (
-            fits
-            and is_own_identity
-            and account is not None
-            and directory.admits_account(account, self._endpoint, self._client_address)
-        ):
-            _log.info("authenticated session=%s user=%a", self._session_id, username)
-            self._session.authenticated(account.user.username)
         else:
-            _log.info(
-                "authentication-refused session=%s mechanism=%s", self._session_id, event.mechanism
-            )
-            self._session.reject(replies.CREDENTIALS_INVALID)
+            if fits and account is not None:
+                _log.info(
+                    "authenticated session=%s user=%a", self._session_id, account.user.username
+                )
+                self._session.authenticated(account.user.username)
+            else:
+                _log.info("authentication-refused session=%s", self._session_id)
+                self._session.reject(replies.CREDENTIALS_INVALID)
+
+    def _admitted_account(self, credentials: Credentials) -> Account | None:
+        """Find the account that may authenticate here, from this network (CBR-11, EPT-05)."""
+        name = credentials.authentication_identity
+        # RFC 4616 §2: acting as somebody else is nobody's right here.
+        if credentials.authorization_identity not in (b"", name):
+            return None
+        directory = self._context.directory()
+        try:
+            account = directory.account(name.decode("utf-8"))
+        except UnicodeDecodeError:
+            return None
+        if account and directory.admits_account(account, self._endpoint, self._client_address):
+            return account
+        return None
 
     def _start(self, answering: Coroutine[None, None, None]) -> None:
         self._task = asyncio.get_running_loop().create_task(answering)
@@ -340,10 +343,3 @@ class Connection(asyncio.BufferedProtocol):
             sender,
             str(reply),
         )
-
-
-def _text(octets: bytes) -> str | None:
-    try:
-        return octets.decode("utf-8")
-    except UnicodeDecodeError:
-        return None

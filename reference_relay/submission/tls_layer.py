@@ -112,5 +112,6 @@ def server_context(certificate_file: str, key_file: str) -> ssl.SSLContext:
         | ssl.OP_CIPHER_SERVER_PREFERENCE
         | ssl.OP_SINGLE_ECDH_USE
     )
-    context.load_cert_chain(certificate_file, key_file)
+    # An encrypted key gets an empty password, hence an error, instead of a prompt nobody sees.
+    context.load_cert_chain(certificate_file, key_file, password=lambda: "")
     return context

@@ -1,0 +1,306 @@
+"""The tables of a configuration file, with what each key expects.
+
+Checks every value by itself; what several tables must agree on is `config`'s work.
+A validator says what it expected in words for people.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from math import inf
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+)
+
+from reference_relay.mail.address import domain_key
+from reference_relay.service.address_set import AddressSet
+from reference_relay.service.cbr import EnforcementMode
+from reference_relay.service.endpoints import REGION_ENDPOINTS, EndpointType
+from reference_relay.service.model import Verification
+from reference_relay.service.passwords import CostProfile
+from reference_relay.submission.settings import Limits
+
+# RFC 1123 §2.1, without a final dot.
+_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+# S-20
+USERS_PER_CONFIGURATION = 5
+# RFC 4616 §2
+USERNAME_OCTETS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a validator may have to know of the file it reads.
+
+    Attributes:
+        folder: Paths in the file are relative to it.
+        profile: As written in the file, right or wrong.
+    """
+
+    folder: Path
+    profile: object
+
+    @property
+    def region_endpoints(self) -> Mapping[str, str]:
+        """The endpoint table of the profile; empty when there is no such profile."""
+        return REGION_ENDPOINTS.get(str(self.profile), {})
+
+
+def _reading(where: ValidationInfo) -> Reading:
+    reading = where.context
+    assert isinstance(reading, Reading)  # noqa: S101 - load_config gives it
+    return reading
+
+
+def _host(text: str) -> str:
+    if not _DOMAIN.fullmatch(text):
+        raise ValueError("expected a host name like relay.example.net")
+    return text
+
+
+def _domain(text: str) -> str:
+    try:
+        key = domain_key(text)
+    except ValueError:
+        key = ""
+    if not _DOMAIN.fullmatch(key):
+        raise ValueError("expected a domain name like example.com")
+    return text
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError("expected an IP address like 127.0.0.1 or ::1") from None
+
+
+def _addresses_of_zone(value: Any) -> AddressSet:
+    return AddressSet.parse(str(value))
+
+
+def _network(value: Any) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(str(value))
+    except ValueError as error:
+        raise ValueError(f"expected a subnet like 127.0.0.0/8: {error}") from None
+
+
+def _name_server(value: Any) -> tuple[str, int]:
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::(\d{1,5}))?", str(value))
+    address = match and (match[1] or match[2])
+    port = int(match[3] or 53) if match else 0
+    try:
+        ip_address(address or "")
+    except ValueError:
+        port = 0
+    if not address or not 1 <= port <= 65535:
+        raise ValueError("expected an address and a port like 127.0.0.1:53 or [::1]:53")
+    return address, port
+
+
+def _instance_region(region: str, where: ValidationInfo) -> str:
+    table = _reading(where).region_endpoints
+    if table and region not in table:
+        raise ValueError(f"expected a region of the profile: {', '.join(table)}")
+    return region
+
+
+def _own_region(region: str, where: ValidationInfo) -> str:
+    table = _reading(where).region_endpoints
+    if table and region not in table.values():
+        known = ", ".join(dict.fromkeys(table.values()))
+        raise ValueError(f"expected a region that has an endpoint: {known}")
+    return region
+
+
+def _path(value: Any, where: ValidationInfo) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("expected a path, as text")
+    return _reading(where).folder / value
+
+
+def _file(value: Any, where: ValidationInfo) -> Path:
+    path = _path(value, where)
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ValueError(f"expected a readable file: {path}: {reason}") from None
+
+
+def _password_hash(text: str) -> str:
+    CostProfile.of(text)
+    return text
+
+
+def _username(text: str) -> str:
+    if "\0" in text or not 1 <= len(text.encode()) <= USERNAME_OCTETS:
+        raise ValueError(f"expected 1 to {USERNAME_OCTETS} octets of UTF-8 without NUL")
+    return text
+
+
+def _profile(text: str) -> str:
+    if text not in REGION_ENDPOINTS:
+        raise ValueError(f"expected one of {', '.join(REGION_ENDPOINTS)}")
+    return text
+
+
+def _variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError("expected the name of an environment variable")
+    return name
+
+
+def _limits(limits: Limits) -> Limits:
+    wrong = [field.name for field in fields(limits) if not 0 < getattr(limits, field.name) < inf]
+    if wrong:
+        raise ValueError(f"expected numbers above zero for {', '.join(wrong)}")
+    return limits
+
+
+HostName = Annotated[str, AfterValidator(_host)]
+Address = Annotated[str, AfterValidator(_address)]
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Folder = Annotated[Path, PlainValidator(_path)]
+ReadableFile = Annotated[Path, PlainValidator(_file)]
+
+
+class Table(BaseModel):
+    """A table that refuses keys it does not know and converts no types."""
+
+    # The standard dataclasses inside (Limits, Verification) inherit this.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class SwitchesTable(Table):
+    """The table [switches]: where the texts leave a choice (D-4, D-5, D-11, D-12, D-13)."""
+
+    line_discipline: Literal["per-session", "crlf-only"] = "per-session"
+    strict_paths: bool = False
+    close_denied: bool = False
+    subdomains: bool = False
+    calendar: bool = False
+    inline_images: bool = False
+
+
+class EndpointTable(Table):
+    """The table [[endpoint]]."""
+
+    region: Annotated[str, AfterValidator(_own_region)]
+    type: EndpointType
+    host: HostName
+    addresses: Annotated[tuple[Address, ...], Field(min_length=1)]
+    # S-16
+    port: Port = 587
+    certificate_file: ReadableFile
+    key_file: ReadableFile
+    outgoing_addresses: tuple[Address, ...] = ()
+
+
+class ZoneTable(Table):
+    """The table [[zone]]."""
+
+    id: Name
+    addresses: tuple[Annotated[AddressSet, PlainValidator(_addresses_of_zone)], ...]
+    excluded: tuple[Annotated[AddressSet, PlainValidator(_addresses_of_zone)], ...] = ()
+
+
+class ContextTable(Table):
+    """The table [[instance.rule.context]]."""
+
+    zones: Annotated[tuple[Name, ...], Field(min_length=1)]
+    endpoint_types: frozenset[EndpointType] = frozenset()
+
+
+class RuleTable(Table):
+    """[[instance.rule]]; its own zones and endpoint types are one context, the usual case."""
+
+    zones: tuple[Name, ...] = ()
+    endpoint_types: frozenset[EndpointType] = frozenset()
+    context: tuple[ContextTable, ...] = ()
+    enforcement_mode: EnforcementMode = EnforcementMode.ENABLED
+    api_types: frozenset[Literal["smtp-configuration", "control-plane"]] | None = None
+
+
+class UserTable(Table):
+    """The table [[instance.configuration.user]]."""
+
+    username: Annotated[str, AfterValidator(_username)]
+    password_hash: Annotated[str, AfterValidator(_password_hash), Field(repr=False)]
+
+
+class ConfigurationTable(Table):
+    """The table [[instance.configuration]]."""
+
+    id: Name
+    domain: Annotated[str, AfterValidator(_domain)]
+    dkim_selector: HostName
+    dkim_key_file: ReadableFile | None = None
+    verification: Verification = Verification()
+    user: Annotated[tuple[UserTable, ...], Field(max_length=USERS_PER_CONFIGURATION)] = ()
+
+
+class InstanceTable(Table):
+    """The table [[instance]]."""
+
+    id: Name
+    region: Annotated[str, AfterValidator(_instance_region)]
+    rule: tuple[RuleTable, ...] = ()
+    configuration: tuple[ConfigurationTable, ...] = ()
+
+
+class DeliveryTable(Table):
+    """The table [delivery]."""
+
+    name_servers: Annotated[
+        tuple[Annotated[tuple[str, int], PlainValidator(_name_server)], ...], Field(min_length=1)
+    ]
+    port: Annotated[int, Field(ge=1, le=65535)] = 25
+    reachable_networks: tuple[
+        Annotated[IPv4Network | IPv6Network, PlainValidator(_network)], ...
+    ] = ()
+
+
+class ManagementTable(Table):
+    """The table [management]."""
+
+    address: Address = "127.0.0.1"
+    port: Port = 0
+    token_environment: Annotated[str, AfterValidator(_variable)] | None = None
+
+
+class LogTable(Table):
+    """The table [log]."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class RelayTable(Table):
+    """The whole file."""
+
+    profile: Annotated[str, AfterValidator(_profile)]
+    hostname: HostName
+    state_directory: Folder
+    switches: SwitchesTable = SwitchesTable()
+    limits: Annotated[Limits, AfterValidator(_limits)] = Limits()
+    endpoint: Annotated[tuple[EndpointTable, ...], Field(min_length=1)]
+    zone: tuple[ZoneTable, ...] = ()
+    instance: tuple[InstanceTable, ...] = ()
+    delivery: DeliveryTable
+    management: ManagementTable | None = None
+    log: LogTable = LogTable()

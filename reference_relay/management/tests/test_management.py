@@ -1,0 +1,205 @@
+"""The management API over real HTTP on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+
+from reference_relay.mail.address import Mailbox
+from reference_relay.management.app import ManagementContext
+from reference_relay.management.server import ManagementServer
+from reference_relay.queue.queue import QueueError
+from reference_relay.queue.queued_message import (
+    MessageStatus,
+    RecipientState,
+    RecipientStatus,
+    StatusEvent,
+)
+from reference_relay.service.directory import Directory
+
+TOKEN = "t0ken"
+KNOWN = MessageStatus(
+    "KNOWN",
+    1.5,
+    (
+        RecipientStatus(
+            Mailbox("rcpt", "sink.example"),
+            (
+                StatusEvent(1.5, RecipientState.SUBMITTED),
+                StatusEvent(2.0, RecipientState.DELIVERED, "mx.sink.example: 250 Ok"),
+            ),
+        ),
+    ),
+)
+
+
+class ScriptedQueue:
+    """Knows one message, and two that bring trouble."""
+
+    def status(self, queue_id: str) -> MessageStatus | None:
+        if queue_id == "TROUBLE":
+            raise QueueError("disk on fire at /secret/path")
+        if queue_id == "BUG":
+            raise ZeroDivisionError("inner detail")
+        return KNOWN if queue_id == "KNOWN" else None
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: Any = field(repr=False)
+
+
+PROFILE = {"name": "seed-2025"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def port() -> Iterator[int]:
+    """The port of a server in a thread of its own."""
+    traces = count(1)
+    context = ManagementContext(
+        ScriptedQueue(), lambda: Directory(PROFILE["name"], []), lambda: f"trace-{next(traces)}"
+    )
+    listening: queue.Queue[int] = queue.Queue()
+    ended = threading.Event()
+
+    async def serve() -> None:
+        server = ManagementServer(context, TOKEN)
+        listening.put(await server.start("127.0.0.1", 0))
+        await asyncio.to_thread(ended.wait)
+        await server.stop()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    yield listening.get(timeout=10)
+    ended.set()
+    thread.join(10)
+
+
+def ask(
+    port: int, path: str, *, token: str | None = f"Bearer {TOKEN}", method: str = "GET"
+) -> Answer:
+    """Make one request."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        headers = {} if token is None else {"Authorization": token}
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        return Answer(response.status, dict(response.getheaders()), json.load(response))
+    finally:
+        connection.close()
+
+
+def code_of(answer: Answer) -> str:
+    """Check the envelope and return the code of its first error."""
+    body = answer.body
+    assert set(body) == {"status_code", "trace", "errors"}
+    assert body["status_code"] == answer.status
+    assert body["trace"] == answer.headers["x-global-transaction-id"]
+    assert all(set(one) == {"code", "message", "more_info"} for one in body["errors"])
+    return str(body["errors"][0]["code"])
+
+
+@pytest.mark.parametrize("path", ["/lab/v1/messages/KNOWN", "/nowhere", "/openapi.json"])
+@pytest.mark.parametrize(
+    "token", [None, "", "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", TOKEN]
+)
+def test_without_the_token_there_is_nothing_but_401(
+    port: int, path: str, token: str | None
+) -> None:
+    """Whatever is asked for, and whether it exists or not (D-26)."""
+    answer = ask(port, path, token=token)
+    assert answer.status == 401
+    assert code_of(answer) == "unauthenticated"
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_health_needs_no_token(port: int) -> None:
+    """A watchdog may ask whether the relay lives."""
+    assert ask(port, "/healthz", token=None).body == {"status": "ok"}
+
+
+def test_a_message_is_found_by_its_queue_id(port: int) -> None:
+    """The answer has every recipient's state and history."""
+    assert ask(port, "/lab/v1/messages/KNOWN").body == {
+        "queue_id": "KNOWN",
+        "accepted_at": "1970-01-01T00:00:01.500Z",
+        "recipients": [
+            {
+                "address": "rcpt@sink.example",
+                "state": "delivered",
+                "history": [
+                    {"at": "1970-01-01T00:00:01.500Z", "state": "submitted", "text": ""},
+                    {
+                        "at": "1970-01-01T00:00:02.000Z",
+                        "state": "delivered",
+                        "text": "mx.sink.example: 250 Ok",
+                    },
+                ],
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status", "code"),
+    [
+        ("/lab/v1/messages/NOPE", "GET", 404, "message_not_found"),
+        ("/lab/v1/regions/us-west/endpoints", "GET", 404, "region_not_found"),
+        ("/lab/v1/regions/US-South/endpoints", "GET", 404, "region_not_found"),
+        ("/nowhere", "GET", 404, "not_found"),
+        ("/healthz", "POST", 405, "method_not_allowed"),
+        ("/lab/v1/messages/TROUBLE", "GET", 503, "queue_unavailable"),
+    ],
+)
+def test_every_error_is_in_the_envelope(
+    port: int, path: str, method: str, status: int, code: str
+) -> None:
+    """Errors have one shape, and none of them tells of our insides."""
+    answer = ask(port, path, method=method)
+    assert (answer.status, code_of(answer)) == (status, code)
+    assert "secret" not in json.dumps(answer.body)
+
+
+def test_a_fault_of_ours_is_an_envelope_too(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    """An unforeseen exception is a 500 with a trace that the log knows, and no inner detail."""
+    answer = ask(port, "/lab/v1/messages/BUG")
+    assert (answer.status, code_of(answer)) == (500, "internal_error")
+    assert "inner detail" not in json.dumps(answer.body)
+    assert f"trace={answer.body['trace']}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("region", "profile", "own"),
+    [("eu-gb", "seed-2025", "us-south"), ("eu-es", "seed-2025", "eu-de"),
+     ("in-mum", "vendor-2026", "us-south")],
+)  # fmt: skip
+def test_the_endpoints_of_a_region(
+    port: int, monkeypatch: pytest.MonkeyPatch, region: str, profile: str, own: str
+) -> None:
+    """Both names carry the region of the endpoint (EPT-01, EPT-02)."""
+    monkeypatch.setitem(PROFILE, "name", profile)
+    public = f"smtp.{own}.event-notifications.cloud.ibm.com"
+    answer = ask(port, f"/lab/v1/regions/{region}/endpoints")
+    assert answer.body == {"public": public, "private": f"private.{public}"}
+
+
+def test_a_taken_port_is_an_oserror(port: int) -> None:
+    """The relay can say that the port is in use."""
+    context = ManagementContext(ScriptedQueue(), lambda: Directory("seed-2025", []), lambda: "")
+
+    async def start() -> None:
+        with pytest.raises(OSError, match="in use"):
+            await ManagementServer(context, TOKEN).start("127.0.0.1", port)
+
+    asyncio.run(start())

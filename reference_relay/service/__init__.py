@@ -1,0 +1,1 @@
+"""Who may send, from where: instances, network rules, endpoints and passwords."""

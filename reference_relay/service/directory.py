@@ -1,0 +1,103 @@
+"""An immutable snapshot of the whole service, swapped whole when anything changes.
+
+All rules are worked out once, when the snapshot is made, so that a question costs one look-up:
+connections are judged at connect, again after AUTH and again at each MAIL (D-19, CBR-11, CBR-13).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from reference_relay.service.address_set import NO_ADDRESS, AddressSet
+from reference_relay.service.cbr import admitted_addresses, rehearsed_addresses
+from reference_relay.service.endpoints import Endpoint, EndpointType, endpoint_region
+from reference_relay.service.model import Account, Configuration, Instance
+
+_log = logging.getLogger(__name__)
+
+
+class Directory:
+    """Who may send, and from where.
+
+    Args:
+        profile: The key of the endpoint table in force.
+        instances: All instances; user names and ids are unique over all of them (S-19).
+
+    Raises:
+        UnknownRegion: An instance is in a region the profile does not know.
+        ValueError: A user name or a configuration id exists twice.
+    """
+
+    def __init__(self, profile: str, instances: Iterable[Instance]) -> None:
+        self.profile = profile
+        self.instances = tuple(instances)
+        self._accounts: dict[str, Account] = {}
+        self._configurations: dict[str, Configuration] = {}
+        self._endpoint_regions: dict[str, str] = {}
+        self._by_instance: dict[tuple[str, EndpointType], AddressSet] = {}
+        self._rehearsed: dict[tuple[str, EndpointType], AddressSet] = {}
+        for instance in self.instances:
+            self._enter(instance)
+        self._by_endpoint = self._union_of_instances()
+
+    def admits_connection(self, endpoint: Endpoint, address: str) -> bool:
+        """Tell whether any instance of the endpoint admits the address.
+
+        Before AUTH nobody knows which instance a client belongs to, so this is the union of all of
+        them; `admits_account` narrows it down (CBR-11).
+        """
+        return address in self._by_endpoint.get((endpoint.region, endpoint.type), NO_ADDRESS)
+
+    def account(self, username: str) -> Account | None:
+        """Find the account of a user name, compared octet for octet."""
+        return self._accounts.get(username)
+
+    def admits_account(self, account: Account, endpoint: Endpoint, address: str) -> bool:
+        """Tell whether the account may use this endpoint from that address (CBR-11, EPT-05)."""
+        instance = account.instance
+        if self._endpoint_regions.get(instance.id) != endpoint.region:
+            return False
+        key = (instance.id, endpoint.type)
+        is_admitted = address in self._by_instance[key]
+        if is_admitted and address not in self._rehearsed[key]:
+            _log.info(
+                "event=cbr_report instance=%s endpoint=%s address=%s decision=deny enforced=false",
+                instance.id,
+                endpoint.key,
+                address,
+            )
+        return is_admitted
+
+    def configuration(self, configuration_id: str) -> Configuration | None:
+        """Find a configuration by its id."""
+        return self._configurations.get(configuration_id)
+
+    @property
+    def configurations(self) -> tuple[Configuration, ...]:
+        """All configurations of all instances."""
+        return tuple(self._configurations.values())
+
+    def _enter(self, instance: Instance) -> None:
+        if instance.id in self._endpoint_regions:
+            raise ValueError(f"instance {instance.id} exists twice")
+        self._endpoint_regions[instance.id] = endpoint_region(self.profile, instance.region)
+        for endpoint_type in EndpointType:
+            key = (instance.id, endpoint_type)
+            self._by_instance[key] = admitted_addresses(instance.rules, endpoint_type)
+            self._rehearsed[key] = rehearsed_addresses(instance.rules, endpoint_type)
+        for configuration in instance.configurations:
+            if configuration.id in self._configurations:
+                raise ValueError(f"configuration {configuration.id} exists twice")
+            self._configurations[configuration.id] = configuration
+            for user in configuration.users:
+                if user.username in self._accounts:
+                    raise ValueError(f"user name {user.username!r} exists twice")
+                self._accounts[user.username] = Account(user, configuration, instance)
+
+    def _union_of_instances(self) -> dict[tuple[str, EndpointType], AddressSet]:
+        parts: dict[tuple[str, EndpointType], list[AddressSet]] = {}
+        for (instance_id, endpoint_type), admitted in self._by_instance.items():
+            region = self._endpoint_regions[instance_id]
+            parts.setdefault((region, endpoint_type), []).append(admitted)
+        return {key: AddressSet.union(sets) for key, sets in parts.items()}

@@ -1,0 +1,95 @@
+"""The service's own things: instances, configurations, users, and what is proven about them.
+
+Frozen values that say what is; `directory` answers what follows from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from reference_relay.service.cbr import Rule
+from reference_relay.service.endpoints import Endpoint, EndpointType
+
+__all__ = [
+    "Account",
+    "Configuration",
+    "Endpoint",
+    "EndpointType",
+    "Instance",
+    "User",
+    "Verification",
+    "VerificationState",
+]
+
+
+class VerificationState(Enum):
+    """Where one of the three verifications stands (D-15)."""
+
+    PENDING = "PENDING"
+    VERIFIED = "VERIFIED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The three verifications a configuration needs before it may send (S-2)."""
+
+    spf: VerificationState = VerificationState.PENDING
+    dkim: VerificationState = VerificationState.PENDING
+    en_authorization: VerificationState = VerificationState.PENDING
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What is not verified, in words for the refusal of D-14; empty when it may send."""
+        named = (("SPF", self.spf), ("DKIM", self.dkim), ("approval", self.en_authorization))
+        return tuple(name for name, state in named if state is not VerificationState.VERIFIED)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user of one configuration; the password is known as an Argon2id hash only."""
+
+    username: str
+    password_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """An SMTP configuration: a sender domain, its DKIM key and its users.
+
+    Attributes:
+        id: UUID of the configuration, as text.
+        domain: The only domain its users may send from (D-12).
+        dkim_selector: First label of the DKIM key record's name (D-17).
+        dkim_key_file: RSA private key in PEM; None sends without a signature.
+        verification: State of the three verifications.
+        users: At most five (S-20).
+    """
+
+    id: str
+    domain: str
+    dkim_selector: str
+    dkim_key_file: Path | None
+    verification: Verification
+    users: tuple[User, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance of the service, in its own region, with its own network rules."""
+
+    id: str
+    region: str
+    rules: tuple[Rule, ...]
+    configurations: tuple[Configuration, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user together with the configuration and the instance that own it."""
+
+    user: User
+    configuration: Configuration
+    instance: Instance
