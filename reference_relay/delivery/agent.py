@@ -1,0 +1,209 @@
+"""The delivery agent: claims due messages, signs them, and settles what came of each attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from reference_relay.delivery.attempt import Attempt, Mission
+from reference_relay.delivery.connection_pool import ConnectionPool
+from reference_relay.delivery.destination_slots import DestinationSlots
+from reference_relay.delivery.resolver import DNSResolver, MailExchange, Resolver
+from reference_relay.delivery.route import Router
+from reference_relay.delivery.settings import DeliverySettings, Timeouts
+from reference_relay.queue.queue import Queue
+from reference_relay.queue.queued_message import ClaimedMessage, Deferred, Outcome, QueuedMessage
+from reference_relay.smtp.outgoing import OutgoingContent
+
+__all__ = ["Agent", "DeliverySettings", "Timeouts"]
+
+_log = logging.getLogger(__name__)
+
+# RSA takes a quarter of a millisecond and lets go of the interpreter meanwhile.
+_SIGNING_THREADS = 1
+# A bug of ours is no reason to lose or bounce mail: unknown means later.
+_OUR_FAULT = Deferred("4.3.0 Internal error")
+
+
+class Signs(Protocol):
+    """A signer, as far as delivery knows it."""
+
+    def sign(self, content: bytes, timestamp: int) -> bytes:
+        """Return the signature field for a content."""
+        ...
+
+
+class Agent:
+    """Delivers what is due until it is stopped."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        settings: DeliverySettings,
+        signer_for: Callable[[str], Signs | None],
+        outgoing_addresses: Callable[[str], Sequence[str]],
+        now: Callable[[], float],
+        hostname: str,
+        *,
+        resolver: Resolver | None = None,
+        shuffle: Callable[[list[MailExchange]], None] = random.shuffle,
+    ) -> None:
+        """Make an agent.
+
+        Args:
+            queue: where mail is claimed and settled.
+            settings: see DeliverySettings.
+            signer_for: the signer of a configuration; None sends unsigned.
+            outgoing_addresses: of an endpoint, used in turn (D-23); none means any.
+            now: the relay's clock, seconds since the epoch.
+            hostname: our name in EHLO.
+            resolver: answers look-ups; by default the configured name servers.
+            shuffle: spreads MX hosts of equal preference.
+        """
+        self._queue = queue
+        self._settings = settings
+        self._signer_for = signer_for
+        self._outgoing_addresses = outgoing_addresses
+        self._now = now
+        if resolver is None:
+            timeout = settings.timeouts.name_lookup_seconds
+            resolver = DNSResolver(settings.name_servers, now, timeout)
+        self._router = Router(resolver, hostname, settings.reachable_networks, shuffle)
+        self._pool = ConnectionPool(settings, hostname)
+        self._signing = ThreadPoolExecutor(_SIGNING_THREADS, "dkim-sign")
+        self._slots = asyncio.Semaphore(settings.messages_at_once)
+        self._destinations = DestinationSlots(settings.connections_per_destination)
+        self._turns: dict[str, int] = {}
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._claiming: asyncio.Task[None] | None = None
+        self._is_stopping = False
+        self._ended = asyncio.Event()
+
+    async def run(self) -> None:
+        """Deliver until `stop` is called."""
+        if self._is_stopping:
+            return
+        self._claiming = asyncio.create_task(self._claim())
+        try:
+            await asyncio.wait([self._claiming])
+            if not self._claiming.cancelled():
+                # Claiming ends by itself only with an error.
+                self._claiming.result()
+        finally:
+            await self._wind_up()
+
+    async def stop(self) -> None:
+        """End soon: transactions under way get a short time, the rest stays in the queue."""
+        self._is_stopping = True
+        if self._claiming is not None:
+            self._claiming.cancel()
+            await self._ended.wait()
+
+    async def _claim(self) -> None:
+        while True:
+            await self._slots.acquire()
+            claimed = await self._queue.claim()
+            attempt = asyncio.create_task(self._attempt(claimed))
+            self._attempts.add(attempt)
+            attempt.add_done_callback(self._attempt_ended)
+
+    def _attempt_ended(self, attempt: asyncio.Task[None]) -> None:
+        self._attempts.discard(attempt)
+        self._slots.release()
+        if not attempt.cancelled() and (error := attempt.exception()) is not None:
+            _log.error("attempt-broken", exc_info=error)
+
+    async def _wind_up(self) -> None:
+        if self._claiming is not None:
+            self._claiming.cancel()
+        if self._attempts:
+            await asyncio.wait(self._attempts, timeout=self._settings.stop_seconds)
+        for attempt in self._attempts:
+            attempt.cancel()
+        if self._attempts:
+            await asyncio.wait(self._attempts)
+        await self._pool.close()
+        self._signing.shutdown()
+        self._ended.set()
+
+    async def _attempt(self, claimed: ClaimedMessage) -> None:
+        queue_id = claimed.message.queue_id
+        try:
+            try:
+                missions = await self._missions(claimed)
+            except Exception:
+                _log.exception("attempt-broken queue_id=%s", queue_id)
+                self._queue.settle(queue_id, dict.fromkeys(claimed.pending, _OUR_FAULT))
+                return
+            if not missions:
+                self._queue.settle(queue_id, {})
+            elif len(missions) == 1:
+                await self._deliver(missions[0])
+            else:
+                async with asyncio.TaskGroup() as group:
+                    for mission in missions:
+                        group.create_task(self._deliver(mission))
+        except asyncio.CancelledError:
+            # What has no outcome yet goes back as it was.
+            self._queue.release(queue_id)
+            raise
+
+    async def _missions(self, claimed: ClaimedMessage) -> list[Mission]:
+        message = claimed.message
+        by_domain: dict[str, list[int]] = {}
+        for index in claimed.pending:
+            by_domain.setdefault(_destination_key(message, index), []).append(index)
+        content = OutgoingContent.of(await self._signed(message))
+        return [
+            Mission(
+                message.queue_id,
+                claimed.attempt,
+                message.envelope,
+                content,
+                domain,
+                tuple(recipients),
+                self._in_turn(message.endpoint),
+            )
+            for domain, recipients in by_domain.items()
+        ]
+
+    async def _signed(self, message: QueuedMessage) -> bytes:
+        signer = self._signer_for(message.configuration_id)
+        if signer is None:
+            return message.content
+        signature = await asyncio.get_running_loop().run_in_executor(
+            self._signing, signer.sign, message.content, int(self._now())
+        )
+        return signature + message.content
+
+    def _in_turn(self, endpoint: str) -> tuple[str, ...]:
+        """Return the endpoint's addresses, beginning one further each time (D-23)."""
+        addresses = tuple(self._outgoing_addresses(endpoint))
+        if len(addresses) < 2:
+            return addresses
+        turn = self._turns.get(endpoint, 0) % len(addresses)
+        self._turns[endpoint] = turn + 1
+        return addresses[turn:] + addresses[:turn]
+
+    async def _deliver(self, mission: Mission) -> None:
+        async with self._destinations.held(mission.domain):
+            attempt = Attempt(
+                mission, self._router, self._pool, self._settings.addresses_per_attempt
+            )
+            outcomes: Mapping[int, Outcome]
+            try:
+                outcomes = await attempt.run()
+            except Exception:
+                _log.exception("attempt-broken queue_id=%s", mission.queue_id)
+                outcomes = dict.fromkeys(mission.recipients, _OUR_FAULT)
+        # At once, not when the whole message is through: a crash then repeats less.
+        self._queue.settle(mission.queue_id, outcomes)
+
+
+def _destination_key(message: QueuedMessage, index: int) -> str:
+    mailbox = message.envelope.recipients[index].mailbox
+    return mailbox.domain_key or mailbox.domain

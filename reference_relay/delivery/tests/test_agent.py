@@ -1,0 +1,436 @@
+"""The agent against scripted hosts on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from reference_relay.delivery.agent import Agent, DeliverySettings, Signs, Timeouts
+from reference_relay.delivery.tests.scripted_host import ScriptedHost
+from reference_relay.delivery.tests.test_route import StubResolver
+from reference_relay.mail.address import Mailbox
+from reference_relay.mail.envelope import Envelope, Recipient
+from reference_relay.queue.queue import Queue
+from reference_relay.queue.queued_message import QueuedMessage, RecipientStatus
+
+START = 1_700_000_000.0
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+QUICK = Timeouts(
+    connect_seconds=2, greeting_seconds=0.2, command_seconds=0.2, data_seconds=0.2,
+    block_seconds=0.2, content_seconds=0.2, idle_seconds=2, quit_seconds=0.2,
+)  # fmt: skip
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    time = START
+
+    def __call__(self) -> float:
+        return self.time
+
+
+@dataclass
+class World:
+    """A queue with an agent at work."""
+
+    queue: Queue
+    clock: Clock
+    resolver: StubResolver
+    serial: int = 0
+
+    async def send(self, *recipients: str, content: bytes = b"Subject: x\r\n\r\nhi\r\n") -> str:
+        """Commit a message; return its queue ID."""
+        self.serial += 1
+        queue_id = f"Q{self.serial}"
+        mailboxes = tuple(Recipient(Mailbox(*address.rsplit("@", 1))) for address in recipients)
+        envelope = Envelope(Mailbox("a", "example.com"), mailboxes)
+        await self.queue.commit(
+            QueuedMessage(queue_id, envelope, content, "us-south/public", "cfg", START)
+        )
+        return queue_id
+
+    async def recipients(self, queue_id: str, *states: str) -> Sequence[RecipientStatus]:
+        """Wait until the recipients are in these states."""
+        async with asyncio.timeout(10):
+            while True:
+                status = self.queue.status(queue_id)
+                assert status is not None
+                if [each.state.value for each in status.recipients] == list(states):
+                    return status.recipients
+                await asyncio.sleep(0.005)
+
+    async def move_clock(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.time += seconds
+        self.queue.wake()
+
+
+class Stamp:
+    """A signer that leaves a recognisable field."""
+
+    def sign(self, content: bytes, timestamp: int) -> bytes:
+        return b"DKIM-Signature: t=%d; l=%d\r\n" % (timestamp, len(content))
+
+
+@asynccontextmanager
+async def world(
+    directory: Path,
+    port: int,
+    *,
+    mx: dict[str, list[tuple[int, str]] | Exception] | None = None,
+    hosts: dict[str, list[str] | Exception] | None = None,
+    outgoing: Sequence[str] = (),
+    signer: Signs | None = None,
+    timeouts: Timeouts = QUICK,
+) -> AsyncIterator[World]:
+    clock = Clock()
+    queue = Queue.open(directory, clock)
+    queue.start(asyncio.get_running_loop())
+    resolver = StubResolver(
+        mx or {"d.example": [(10, "mx.example")]}, hosts or {"mx.example": ["127.0.0.1"]}
+    )
+    agent = Agent(
+        queue,
+        DeliverySettings((), port, LOOPBACK, timeouts, stop_seconds=0.2),
+        signer_for=lambda configuration_id: signer,
+        outgoing_addresses=lambda endpoint: outgoing,
+        now=clock,
+        hostname="relay.example.net",
+        resolver=resolver,
+        shuffle=lambda hosts: None,
+    )
+    running = asyncio.create_task(agent.run())
+    try:
+        yield World(queue, clock, resolver)
+    finally:
+        async with asyncio.timeout(10):
+            await agent.stop()
+            await running
+            await queue.stop()
+
+
+@asynccontextmanager
+async def host(
+    script: ScriptedHost, address: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[int]:
+    try:
+        yield await script.start(address, port)
+    finally:
+        await script.stop()
+
+
+def test_delivered_with_signature_on_top(tmp_path: Path) -> None:
+    """The spooled content arrives octet for octet, with the signature above it."""
+
+    async def run() -> None:
+        mx = ScriptedHost()
+        content = b"Received: x\r\nSubject: x\r\n\r\n.one dot\r\n..\r\n\xe4\r\n"
+        async with host(mx) as port, world(tmp_path, port, signer=Stamp()) as scene:
+            queue_id = await scene.send("MiXed@D.Example", content=content)
+            [recipient] = await scene.recipients(queue_id, "delivered")
+            assert recipient.history[-1].text == "mx.example [127.0.0.1]: 250 2.0.0 queued"
+            assert scene.queue.depth == 0
+        [mail] = mx.mails
+        assert mail.content == b"DKIM-Signature: t=1700000000; l=%d\r\n" % len(content) + content
+        assert mail.recipients == ["MiXed@D.Example"]
+        assert mail.sender.startswith("MAIL FROM:<a@example.com> ")
+        assert mx.commands[0] == "EHLO relay.example.net"
+        assert mx.commands[-1] == "QUIT"
+
+    asyncio.run(run())
+
+
+def test_one_transaction_per_destination(tmp_path: Path) -> None:
+    """Recipients of one domain share a transaction; other domains get their own."""
+
+    async def run() -> None:
+        mx = ScriptedHost()
+        route: dict[str, list[tuple[int, str]] | Exception] = {
+            "d.example": [(10, "mx.example")],
+            "e.example": [(10, "mx.example")],
+        }
+        async with host(mx) as port, world(tmp_path, port, mx=route) as scene:
+            queue_id = await scene.send("a@d.example", "b@e.example", "c@D.EXAMPLE")
+            await scene.recipients(queue_id, *["delivered"] * 3)
+        assert sorted(mail.recipients for mail in mx.mails) == [
+            ["a@d.example", "c@D.EXAMPLE"],
+            ["b@e.example"],
+        ]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        None,
+        ScriptedHost(greeting="554 no service"),
+        ScriptedHost(greeting="421 busy"),
+        ScriptedHost(greeting="nonsense"),
+        ScriptedHost(lambda line: "451 later" if line.startswith("MAIL") else None),
+        ScriptedHost(lambda line: "450 later" if line.startswith("RCPT") else None),
+        ScriptedHost(lambda line: "drop" if line.startswith("RCPT") else None),
+        ScriptedHost(lambda line: "421 closing" if line.startswith("EHLO") else None),
+    ],
+    ids=["refused", "554", "421", "nonsense", "mail-451", "rcpt-450", "drop", "ehlo-421"],
+)
+def test_second_mx_host(tmp_path: Path, first: ScriptedHost | None) -> None:
+    """When the best host cannot take the mail now, the next one gets it in the same attempt."""
+
+    async def run() -> None:
+        second = ScriptedHost()
+        route: dict[str, list[tuple[int, str]] | Exception] = {
+            "d.example": [(20, "mx2.example"), (9, "mx1.example")]
+        }
+        addresses: dict[str, list[str] | Exception] = {
+            "mx1.example": ["127.0.0.1"],
+            "mx2.example": ["127.0.0.2"],
+        }
+        async with host(second, "127.0.0.2") as port:
+            if first is not None:
+                await first.start("127.0.0.1", port)
+            try:
+                async with world(tmp_path, port, mx=route, hosts=addresses) as scene:
+                    queue_id = await scene.send("a@d.example")
+                    [recipient] = await scene.recipients(queue_id, "delivered")
+                    assert [event.state.value for event in recipient.history] == [
+                        "submitted",
+                        "delivered",
+                    ]
+            finally:
+                if first is not None:
+                    await first.stop()
+        assert len(second.mails) == 1
+        assert first is None or first.connections == 1
+
+    asyncio.run(run())
+
+
+def test_deferred_then_delivered(tmp_path: Path) -> None:
+    """A 450 defers with the host's words; when the clock has moved on, the mail is delivered."""
+
+    async def run() -> None:
+        answers = iter(["450 4.2.0 greylisted", "250 ok"])
+        mx = ScriptedHost(lambda line: next(answers) if line.startswith("RCPT") else None)
+        async with host(mx) as port, world(tmp_path, port) as scene:
+            queue_id = await scene.send("a@d.example")
+            [recipient] = await scene.recipients(queue_id, "deferred")
+            assert recipient.history[-1].text.endswith("450 4.2.0 greylisted")
+            assert scene.queue.depth == 1
+            await scene.move_clock(1800)
+            [recipient] = await scene.recipients(queue_id, "delivered")
+            assert recipient.history[-1].at == START + 1800
+        assert len(mx.mails) == 1
+
+    asyncio.run(run())
+
+
+def test_partial_failure(tmp_path: Path) -> None:
+    """Of three recipients one is refused, one deferred; only the deferred one is tried again."""
+
+    async def run() -> None:
+        tries = iter(["450 4.2.1 later", "250 ok"])
+
+        def answer(line: str) -> str | None:
+            if "<bad@" in line:
+                return "550 5.1.1 nobody"
+            return next(tries) if "<slow@" in line else None
+
+        mx = ScriptedHost(answer)
+        async with host(mx) as port, world(tmp_path, port) as scene:
+            queue_id = await scene.send("good@d.example", "bad@d.example", "slow@d.example")
+            recipients = await scene.recipients(queue_id, "delivered", "bounced", "deferred")
+            assert recipients[1].history[-1].text.endswith("550 5.1.1 nobody")
+            await scene.move_clock(1800)
+            await scene.recipients(queue_id, "delivered", "bounced", "delivered")
+        assert [mail.recipients for mail in mx.mails] == [["good@d.example"], ["slow@d.example"]]
+
+    asyncio.run(run())
+
+
+def test_lost_after_the_content(tmp_path: Path) -> None:
+    """When the answer to the content is lost, no other host gets the mail now."""
+
+    async def run() -> None:
+        first = ScriptedHost(lambda line: "drop" if line == "." else None)
+        second = ScriptedHost()
+        route: dict[str, list[tuple[int, str]] | Exception] = {
+            "d.example": [(1, "mx1.example"), (2, "mx2.example")]
+        }
+        addresses: dict[str, list[str] | Exception] = {
+            "mx1.example": ["127.0.0.1"],
+            "mx2.example": ["127.0.0.2"],
+        }
+        async with (
+            host(first) as port,
+            host(second, "127.0.0.2", port),
+            world(tmp_path, port, mx=route, hosts=addresses) as scene,
+        ):
+            queue_id = await scene.send("a@d.example")
+            [recipient] = await scene.recipients(queue_id, "deferred")
+            assert recipient.history[-1].text.endswith("connection lost after content")
+        assert second.connections == 0
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("silent_at", ["EHLO", "MAIL", "DATA", "."])
+def test_silent_host_is_given_up(tmp_path: Path, silent_at: str) -> None:
+    """A host that stops talking is left when its time is up, and the mail is deferred."""
+
+    async def run() -> None:
+        mx = ScriptedHost(lambda line: "silence" if line.partition(" ")[0] == silent_at else None)
+        async with host(mx) as port, world(tmp_path, port) as scene:
+            queue_id = await scene.send("a@d.example")
+            [recipient] = await scene.recipients(queue_id, "deferred")
+            assert "no reply within" in recipient.history[-1].text
+
+    asyncio.run(run())
+
+
+def test_stalled_host_is_given_up(tmp_path: Path) -> None:
+    """A host that stops reading in the middle of the content is left in time."""
+
+    async def run() -> None:
+        mx = ScriptedHost(lambda line: "silence" if line == "content" else None)
+        async with host(mx) as port, world(tmp_path, port) as scene:
+            queue_id = await scene.send("a@d.example", content=b"x" * 20_000_000 + b"\r\n")
+            await scene.recipients(queue_id, "deferred")
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "domain", ["gone.example", "null.example", "inside.example", "[10.0.0.1]", "[169.254.169.254]"]
+)
+def test_unreachable_domains_fail_at_once(tmp_path: Path, domain: str) -> None:
+    """What cannot be delivered to is bounced in the first attempt, without any connection."""
+
+    async def run() -> None:
+        mx = ScriptedHost()
+        route: dict[str, list[tuple[int, str]] | Exception] = {
+            "null.example": [(0, "")],
+            "inside.example": [(10, "inside.example")],
+        }
+        addresses: dict[str, list[str] | Exception] = {"inside.example": ["10.0.0.1"]}
+        async with host(mx) as port, world(tmp_path, port, mx=route, hosts=addresses) as scene:
+            await scene.recipients(await scene.send(f"a@{domain}"), "bounced")
+        assert mx.connections == 0
+
+    asyncio.run(run())
+
+
+def test_outgoing_addresses_in_turn(tmp_path: Path) -> None:
+    """Deliveries leave from the endpoint's addresses one after the other (D-23)."""
+
+    async def run() -> None:
+        mx = ScriptedHost()
+        outgoing = ["127.0.4.1", "::1", "127.0.4.2"]
+        async with host(mx) as port, world(tmp_path, port, outgoing=outgoing) as scene:
+            for _ in range(6):
+                await scene.recipients(await scene.send("a@d.example"), "delivered")
+        peers = [mail.peer for mail in mx.mails]
+        assert set(peers) == {"127.0.4.1", "127.0.4.2"}
+        assert mx.connections == 2, "idle connections are used again"
+
+    asyncio.run(run())
+
+
+def test_stale_connection_is_replaced(tmp_path: Path) -> None:
+    """A host that hangs up on an idle connection, unnoticed, costs no deferral."""
+
+    async def run() -> None:
+        count = 0
+
+        def answer(line: str) -> str | None:
+            nonlocal count
+            count += line.startswith("MAIL")
+            return "drop" if line.startswith("MAIL") and count == 2 else None
+
+        mx = ScriptedHost(answer)
+        async with host(mx) as port, world(tmp_path, port) as scene:
+            for _ in range(2):
+                await scene.recipients(await scene.send("a@d.example"), "delivered")
+        assert mx.connections == 2
+
+    asyncio.run(run())
+
+
+def test_many_messages(tmp_path: Path) -> None:
+    """A burst arrives whole, each message once, over few connections."""
+
+    async def run() -> None:
+        mx = ScriptedHost()
+        async with host(mx) as port, world(tmp_path, port) as scene:
+            await asyncio.gather(
+                *(scene.send("a@d.example", content=b"\r\n%d\r\n" % n) for n in range(200))
+            )
+            mails = await mx.wait_for(200)
+            assert sorted(int(mail.content) for mail in mails) == list(range(200))
+            assert mx.connections <= 10
+
+    asyncio.run(run())
+
+
+def test_stop_leaves_unfinished_mail(tmp_path: Path) -> None:
+    """Stop does not wait for a slow host; the mail stays in the queue and is recovered."""
+
+    async def run() -> None:
+        heard = asyncio.Event()
+
+        def answer(line: str) -> str | None:
+            if line.startswith("MAIL"):
+                heard.set()
+                return "silence"
+            return None
+
+        mx = ScriptedHost(answer)
+        patient = Timeouts(quit_seconds=0.1)
+        async with host(mx) as port:
+            async with world(tmp_path, port, timeouts=patient) as scene:
+                queue_id = await scene.send("a@d.example")
+                await asyncio.wait_for(heard.wait(), 10)
+            mx.answer_with(lambda line: None)
+            async with world(tmp_path, port) as scene:
+                await scene.recipients(queue_id, "delivered")
+
+    asyncio.run(run())
+
+
+def test_broken_signer_defers(tmp_path: Path) -> None:
+    """A fault of our own defers the mail, and other mail goes on."""
+
+    class Broken:
+        def sign(self, content: bytes, timestamp: int) -> bytes:
+            raise RuntimeError("broken")
+
+    async def run() -> None:
+        mx = ScriptedHost()
+        async with host(mx) as port, world(tmp_path, port, signer=Broken()) as scene:
+            await scene.recipients(await scene.send("a@d.example"), "deferred")
+        assert mx.connections == 0
+
+    asyncio.run(run())
+
+
+def test_one_log_line_per_attempt(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each try of a host is one line with queue ID, destination, address and outcome."""
+    caplog.set_level(logging.INFO)
+
+    async def run() -> None:
+        mx = ScriptedHost()
+        async with host(mx) as port, world(tmp_path, port) as scene:
+            await scene.recipients(await scene.send("a@d.example"), "delivered")
+
+    asyncio.run(run())
+    [line] = [r.getMessage() for r in caplog.records if r.getMessage().startswith("attempt ")]
+    assert "queue_id=Q1 number=1 destination=d.example host=mx.example address=127.0.0.1" in line
+    assert "delivered=1 deferred=0 failed=0" in line

@@ -1,0 +1,1 @@
+"""DomainKeys Identified Mail, the signing side (RFC 6376). Pure: no input, output or clock."""

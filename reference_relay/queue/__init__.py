@@ -1,0 +1,1 @@
+"""Once accepted, never lost: the durable queue between submission and delivery."""

@@ -1,0 +1,120 @@
+"""What the queue holds and what it knows about each recipient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from reference_relay.mail.address import Mailbox
+from reference_relay.mail.envelope import Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """An accepted message. The content is in CRLF form and is delivered octet for octet."""
+
+    queue_id: str
+    envelope: Envelope
+    content: bytes
+    endpoint: str
+    """Where it came in, `"us-south/public"`: deliveries leave from that endpoint's addresses."""
+    configuration_id: str
+    """Whose key signs it."""
+    accepted_at: float
+    """Seconds since the epoch, on the relay's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedMessage:
+    """A due message, handed out for one attempt."""
+
+    message: QueuedMessage
+    pending: tuple[int, ...]
+    """Positions in `envelope.recipients` that have no final outcome yet."""
+    attempt: int
+    """1 for the first attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The next hop took responsibility for this recipient (RFC 5321 §6.1)."""
+
+    remote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Not this time; try again later."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Never; give up."""
+
+    reason: str
+
+
+Outcome = Delivered | Deferred | Failed
+
+
+class RecipientState(Enum):
+    """The words of the status look-up."""
+
+    SUBMITTED = "submitted"
+    DEFERRED = "deferred"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can follow."""
+        return self in (RecipientState.DELIVERED, RecipientState.BOUNCED)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEvent:
+    """One step in a recipient's history; the text is mostly the remote host's own."""
+
+    at: float
+    state: RecipientState
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientStatus:
+    """A recipient's history, oldest first, never empty: it begins with `submitted`."""
+
+    mailbox: Mailbox
+    history: tuple[StatusEvent, ...]
+
+    @property
+    def address(self) -> str:
+        """The mailbox as text."""
+        return str(self.mailbox)
+
+    @property
+    def state(self) -> RecipientState:
+        """The latest state."""
+        return self.history[-1].state
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStatus:
+    """What became of a message so far."""
+
+    queue_id: str
+    accepted_at: float
+    recipients: tuple[RecipientStatus, ...]
+
+
+def event_of(outcome: Outcome, at: float) -> StatusEvent:
+    """Return the step in the history that an outcome makes."""
+    match outcome:
+        case Delivered(remote=text):
+            return StatusEvent(at, RecipientState.DELIVERED, text)
+        case Deferred(reason=text):
+            return StatusEvent(at, RecipientState.DEFERRED, text)
+        case Failed(reason=text):
+            return StatusEvent(at, RecipientState.BOUNCED, text)
