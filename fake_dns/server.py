@@ -40,7 +40,7 @@ def bind(address: str, port: int) -> tuple[socket.socket, socket.socket]:
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for _ in range(PORT_ATTEMPTS):
-        tcp = socket.socket(family, socket.SOCK_STREAM)
+        tcp = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         udp = socket.socket(family, socket.SOCK_DGRAM)
         try:
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
