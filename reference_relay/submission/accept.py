@@ -7,14 +7,13 @@ deleted user or a changed rule counts from the next MAIL on (D-14, D-19).
 from __future__ import annotations
 
 import functools
-from datetime import UTC, datetime
-from email.utils import format_datetime
 
-from reference_relay.mail import content as mail_content
 from reference_relay.mail import trace
 from reference_relay.mail.address import Mailbox
+from reference_relay.mail.content import Outline, complete_outline
+from reference_relay.mail.date_time import written
 from reference_relay.mail.envelope import Envelope
-from reference_relay.policy import header_fields, no_attachment, recipient, sender_domain
+from reference_relay.policy import message, recipient, sender_domain
 from reference_relay.queue.queued_message import QueuedMessage
 from reference_relay.service.model import Account, Endpoint
 from reference_relay.smtp import replies
@@ -51,18 +50,15 @@ def judge_recipient(mailbox: Mailbox) -> Reply | None:
     return recipient.judge_forward_path(mailbox)
 
 
-def judge_content(context: SubmissionContext, account: Account, content: bytes) -> Reply | None:
-    """Say why content is refused, if it is: hops, header fields, sender, attachments."""
-    header, _ = mail_content.split(content)
-    fields = mail_content.fields(header)
-    if sum(field.key == b"received" for field in fields) > _MAXIMUM_HOPS:
+def judge_content(context: SubmissionContext, account: Account, found: Outline) -> Reply | None:
+    """Say why content is refused, if it is: hops, sender, header fields, attachments."""
+    if sum(name.lower() == b"received" for name, _ in found.fields) > _MAXIMUM_HOPS:
         return replies.TOO_MANY_HOPS
-    return (
-        header_fields.judge_single_fields(fields)
-        or sender_domain.judge_header(
-            fields, account.configuration.domain, subdomains=context.switches.subdomains
-        )
-        or no_attachment.judge_content(content, context.attachment_rules)
+    return message.judge_message(
+        found,
+        account.configuration.domain,
+        context.attachment_rules,
+        subdomains=context.switches.subdomains,
     )
 
 
@@ -71,7 +67,7 @@ def prepare(
     endpoint: Endpoint,
     account: Account,
     envelope: Envelope,
-    content: bytes,
+    found: Outline,
     *,
     client_name: str,
     client_address: str,
@@ -81,9 +77,7 @@ def prepare(
     queue_id = context.next_queue_id()
     now = context.now()
     date = _date(int(now))
-    completed = mail_content.complete(
-        content, date=date, message_id=f"<{queue_id}@{context.hostname}>"
-    )
+    completed = complete_outline(found, date=date, message_id=f"<{queue_id}@{context.hostname}>")
     received = trace.received(
         client_name=client_name,
         client_address=client_address,
@@ -107,4 +101,4 @@ def prepare(
 
 @functools.lru_cache(maxsize=4)
 def _date(second: int) -> str:
-    return format_datetime(datetime.fromtimestamp(second, UTC))
+    return written(second)

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, cast
 
+from reference_relay.mail.content import outline
 from reference_relay.queue.queued_message import QueuedMessage
 from reference_relay.service.model import Account, Endpoint
 from reference_relay.service.passwords import HashPoolFull
@@ -183,8 +184,9 @@ class Connection(asyncio.BufferedProtocol):
         account, self._account = self._account, None
         assert account is not None  # noqa: S101 - the session lets no content in without MAIL
         sender = str(event.envelope.reverse_path or "")
+        found = outline(event.content)
         try:
-            refusal = accept.judge_content(self._context, account, event.content)
+            refusal = accept.judge_content(self._context, account, found)
         except Exception:
             # A fault of ours must not let unjudged content pass, nor refuse it for ever.
             _log.exception("judging failed session=%s", self._session_id)
@@ -198,7 +200,7 @@ class Connection(asyncio.BufferedProtocol):
             self._endpoint,
             account,
             event.envelope,
-            event.content,
+            found,
             client_name=session.hello_name,
             client_address=self._client_address,
             cipher=self._tls.cipher if self._tls is not None else None,
