@@ -1,0 +1,220 @@
+"""One certification: choose, run, judge, report.
+
+Whatever happens (an unknown selection, a target that is down, a fault of our own), the report
+files are written and the exit code says which of these it was.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from conformance import report
+from conformance.catalogue import DIRECTORY, Catalogue, CatalogueError, SelectionError
+from conformance.collector import Collector
+from conformance.outcome import redacted
+from conformance.progress import Progress
+from conformance.report.results import RequirementResult, Results, Run, judged
+from conformance.sanity import Stage
+from conformance.verdict import Conclusion, ExitCode, conclude, nothing_run
+from fixtures.transcript import SECRETS
+
+HOME = Path(__file__).parent
+ROOT = HOME.parent
+
+# What the project's own pytest settings say, without what they add for developers.
+_PYTEST = (
+    *("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)),
+    *("-o", "addopts=", "--import-mode=importlib", "--strict-markers", "--strict-config"),
+    *("-p", "conformance.plugin", "-p", "no:randomly", "-p", "no:cacheprovider"),
+    # Checks judge with must(), so rewriting their asserts would only cost time.
+    *("--assert=plain", "--tb=short"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a certification is asked to do.
+
+    Attributes:
+        only: Ids and groups to judge; empty is everything.
+        target: A profile file; None is the relay that comes with the project.
+        relay_command: What starts the relay instead of the embedded one.
+        out: The folder for the four report files.
+        pytest_arguments: Handed on to pytest.
+        plugins: The pytest plugins that bring the fixture `target` and its world.
+        checks: Files or folders with checks; empty is all there are.
+    """
+
+    only: tuple[str, ...] = ()
+    target: str | None = None
+    relay_command: str | None = None
+    out: Path = Path("certification")
+    pytest_arguments: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ("fixtures.plugin",)
+    checks: tuple[Path, ...] = ()
+    catalogue: Path = field(default=DIRECTORY)
+
+
+def certify(order: Order, console: Console) -> ExitCode:
+    """Run a certification and write its reports.
+
+    Args:
+        order: What to do.
+        console: Where progress and the verdict are shown.
+
+    Raises:
+        OSError: The report files cannot be written.
+    """
+    began = time.monotonic()
+    started_at = datetime.now(UTC)
+    try:
+        catalogue = Catalogue.load(order.catalogue)
+    except CatalogueError as error:
+        catalogue = Catalogue((), {})
+        conclusion = nothing_run(0, ExitCode.HARNESS_FAULT, f"harness fault: {error}")
+        results: tuple[RequirementResult, ...] = ()
+        run = Run(started_at, 0.0, _target_name(order), order.only)
+    else:
+        run, conclusion, results = _measure(order, catalogue, console, started_at, began)
+    whole = Results(
+        run=run,
+        conclusion=conclusion,
+        groups=catalogue.groups,
+        requirements=results,
+        fingerprint=catalogue.fingerprint(),
+    )
+    clean = report.cleaned(whole, SECRETS)
+    report.tell(clean, report.write(clean, order.out), console)
+    return conclusion.exit_code
+
+
+def check_folders() -> tuple[Path, ...]:
+    """Return the folders of this package that hold checks."""
+    found = {file.parent for file in HOME.glob("*/test_*.py")}
+    return tuple(sorted(folder for folder in found if folder.name not in ("tests", "selfcheck")))
+
+
+def _measure(
+    order: Order, catalogue: Catalogue, console: Console, started_at: datetime, began: float
+) -> tuple[Run, Conclusion, tuple[RequirementResult, ...]]:
+    collector = Collector(Progress(console, {row.id: row.group for row in catalogue}))
+    total = len(catalogue)
+    notes: list[str] = []
+    try:
+        chosen = catalogue.select(order.only) if order.only else None
+    except SelectionError as error:
+        chosen = frozenset()
+        conclusion = nothing_run(total, ExitCode.USAGE, f"usage error: {error}")
+    else:
+        status, said = _run_pytest(order, collector)
+        early = _early_end(status, collector.usage_error or said, total)
+        conclusion = (not collector.faults and early) or Conclusion(ExitCode.CONFORMANT, "", {})
+        if status == pytest.ExitCode.INTERNAL_ERROR or collector.faults:
+            notes += [*collector.faults, redacted(said, SECRETS)]
+    results = judged(
+        catalogue, chosen, collector.outcomes, collector.whole_examination(), collector.with_check
+    )
+    if not conclusion.headline:
+        conclusion = conclude(
+            [each.verdict for each in results],
+            trouble=_trouble(collector),
+            harness_fault=_fault(collector),
+        )
+    run = Run(
+        started_at=started_at,
+        duration_seconds=time.monotonic() - began,
+        target=_target_name(order),
+        selection=order.only,
+        notes=tuple(notes),
+        dialogues=tuple(collector.dialogues),
+        sanity_transcripts=tuple(collector.sanity_transcripts),
+    )
+    return run, conclusion, results
+
+
+def _run_pytest(order: Order, collector: Collector) -> tuple[int, str]:
+    paths = order.checks or check_folders()
+    arguments = [*_PYTEST, "--controls"]
+    for plugin in order.plugins:
+        arguments += ["-p", plugin]
+    if order.only:
+        arguments += ["--only", ",".join(order.only)]
+    if order.target is not None:
+        arguments += ["--target", order.target]
+    if order.relay_command is not None:
+        arguments += ["--relay-command", order.relay_command]
+    arguments += [*order.pytest_arguments, *map(str, paths)]
+    said = io.StringIO()
+    # pytest's own report would stand between the reader and the verdict.
+    try:
+        with redirect_stdout(said), redirect_stderr(said):
+            status = int(pytest.main(arguments, plugins=[collector]))
+    except Exception as error:  # whatever it is, the reports must say so
+        collector.faults.append(f"{type(error).__name__}: {error}")
+        said.write(traceback.format_exc())
+        status = int(pytest.ExitCode.INTERNAL_ERROR)
+    finally:
+        collector.close()
+    return status, said.getvalue()
+
+
+def _early_end(status: int, said: str, total: int) -> Conclusion | None:
+    """Conclude a run in which pytest itself says that nothing was judged."""
+    match status:
+        case pytest.ExitCode.USAGE_ERROR:
+            errors = re.findall(r"(?i)^.*?\berror: (.*)$", said, re.MULTILINE) or [said]
+            message = redacted(" ".join(" ".join(errors).split()), SECRETS)
+            return nothing_run(total, ExitCode.USAGE, f"usage error: {message}")
+        case pytest.ExitCode.NO_TESTS_COLLECTED:
+            sentence = "usage error: none of the requirements selected has a check yet"
+            return nothing_run(total, ExitCode.USAGE, sentence)
+        case _:
+            return None
+
+
+def _trouble(collector: Collector) -> str:
+    if not collector.dialogues:
+        return ""
+    first, last = collector.dialogues[0], collector.dialogues[-1]
+    if not first.answers:
+        return f"the target does not answer: {first.trouble}"
+    if first.stage < Stage.ACCEPTED:
+        return f"the sanity dialogue did not get through: {first.trouble}"
+    if last.stage < first.stage:
+        return f"the target no longer answered at the end: {last.trouble}"
+    return ""
+
+
+def _fault(collector: Collector) -> str:
+    if collector.faults:
+        return collector.faults[0].partition("\n")[0]
+    if lost := collector.lost_checks:
+        return f"{len(lost)} checks began and never ended, {lost[0]} first"
+    return ""
+
+
+def _target_name(order: Order) -> str:
+    if order.target is not None:
+        return order.target
+    return "relay started by a command" if order.relay_command else "embedded reference relay"
+
+
+@contextmanager
+def console_beside_pytest() -> Iterator[Console]:
+    """Give a console on this terminal that pytest's capturing does not reach."""
+    sys.stdout.flush()
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as stream:
+        yield Console(file=stream, highlight=False, soft_wrap=not stream.isatty())

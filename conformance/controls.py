@@ -1,0 +1,109 @@
+"""The controls of a run: is the target still the one we began to measure?
+
+Compares each sanity dialogue with the first. A check that failed while the target was away has
+shown nothing about its requirement.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from conformance.judgement import Inconclusive
+from conformance.outcome import redacted, transcript_to_json
+from conformance.passive import Examination, combined, examine
+from conformance.sanity import Sanity, Stage, run
+from fixtures.target import Target
+from fixtures.transcript import SECRETS, Recorder, Transcript, use_recorder
+
+# While the target is away, each check asks again, but only briefly.
+_BRIEF_SECONDS = 2.0
+# A target that restarts itself after a crash gets this long to come back.
+_GRACE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.25
+
+
+class Controls:
+    """The sanity dialogues of one run (of one worker, when there are several)."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._is_away = False
+        self.dialogues: list[Sanity] = []
+        self.transcripts: list[dict[str, object]] = []
+        self.examination = Examination()
+
+    @property
+    def first(self) -> Sanity:
+        """The dialogue that all later ones are measured by."""
+        return self.dialogues[0]
+
+    def begin(self) -> None:
+        """Hold the first dialogue."""
+        self._hold("first")
+
+    def end(self) -> None:
+        """Hold the last dialogue."""
+        self._hold("last", _BRIEF_SECONDS if self._is_away else 10.0)
+
+    def require_target(self) -> None:
+        """Let a check begin only if the target answers.
+
+        Raises:
+            Inconclusive: It does not.
+        """
+        if not self.first.answers:
+            raise Inconclusive(f"the target does not answer: {self.first.trouble}")
+        if self._is_away:
+            sanity = self._hold("before the next check", _BRIEF_SECONDS)
+            self._is_away = sanity.stage < self.first.stage
+            if self._is_away:
+                raise Inconclusive(f"the target no longer answers as at first: {sanity.trouble}")
+
+    def target_survived(self, check: str) -> bool:
+        """Tell whether the target still answers as at first, after a check that went wrong."""
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while True:
+            sanity = self._hold(f"after {check}", _BRIEF_SECONDS)
+            self._is_away = sanity.stage < self.first.stage
+            if not self._is_away or time.monotonic() > deadline:
+                return not self._is_away
+            time.sleep(_PAUSE_SECONDS)
+
+    def went_beyond(self, transcripts: Sequence[Transcript]) -> bool:
+        """Tell whether a check needed a step that the first dialogue did not get through.
+
+        Where the profile's credentials are wrong, say, AUTH is refused to everybody, and a check
+        that trips over that has found nothing.
+        """
+        exchanges = [
+            exchange
+            for transcript in transcripts
+            if transcript.side == "probe"
+            for exchange in transcript.exchanges
+        ]
+        is_authenticated = any(exchange.reply.code == 235 for exchange in exchanges)
+        match self.first.stage:
+            case Stage.ACCEPTED:
+                return False
+            case Stage.AUTHENTICATED:
+                return is_authenticated
+            case Stage.ENCRYPTED:
+                tried = any(each.verb == "AUTH" and each.is_tls for each in exchanges)
+                return tried and not is_authenticated
+            case _:
+                return any(exchange.is_tls for exchange in exchanges)
+
+    def _hold(self, when: str, timeout_seconds: float = 10.0) -> Sanity:
+        recorder = Recorder(f"sanity dialogue, {when}")
+        before = use_recorder(recorder)
+        try:
+            sanity = run(self._target, when, timeout_seconds=timeout_seconds)
+        finally:
+            use_recorder(before)
+        sanity = Sanity(sanity.when, sanity.stage, redacted(sanity.trouble, SECRETS))
+        self.dialogues.append(sanity)
+        for transcript in recorder.transcripts:
+            self.transcripts.append(transcript_to_json(transcript, SECRETS))
+            self.examination = combined([self.examination, examine(transcript)])
+        return sanity

@@ -1,0 +1,263 @@
+"""pytest plugin: chooses checks by requirement, classifies how they end, ships the evidence.
+
+Works alone (`pytest -p fixtures.plugin -p conformance.plugin conformance/rfc3207`) and under
+`python -m conformance certify`, in one process or in several (pytest-xdist): everything a
+worker knows travels as JSON in `report.user_properties` and in the worker's output.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import pytest
+
+from conformance.catalogue import Catalogue, CatalogueError, SelectionError
+from conformance.controls import Controls
+from conformance.judgement import collecting_remarks
+from conformance.outcome import (
+    PROPERTY,
+    Finding,
+    Outcome,
+    finding_of,
+    redacted,
+    redacted_values,
+    transcript_to_json,
+    worst_finding,
+)
+from conformance.passive import combined, examine
+from conformance.requirement import MARK, ids_of
+from conformance.verdict import Verdict
+from fixtures.target import ProfileError
+from fixtures.transcript import SECRETS, Recorder, Transcript, current_recorder
+
+CATALOGUE = pytest.StashKey[Catalogue]()
+CHOSEN = pytest.StashKey[frozenset[str] | None]()
+_CONTROLS = pytest.StashKey[Controls]()
+_USAGE_ERROR = pytest.StashKey[str]()
+_FAULT = pytest.StashKey[str]()
+_WITH_CHECK = pytest.StashKey[list[str]]()
+_RUNNING = pytest.StashKey["_Running"]()
+
+
+@runtime_checkable
+class RunListener(Protocol):
+    """Who wants to hear of a run in the process that writes the reports."""
+
+    def run_ended(self, account: str) -> None: ...
+
+
+class _Running:
+    """A check on its way from set-up to tear-down."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.remarks: list[str] = []
+        self.recorder: Recorder | None = None
+        self.duration_seconds = 0.0
+
+    @property
+    def transcripts(self) -> list[Transcript]:
+        return self.recorder.transcripts if self.recorder else []
+
+    def doubt(self, why: str) -> None:
+        """Take back what was held against the relay."""
+        worst = worst_finding(self.findings)
+        if worst.verdict is not Verdict.HARNESS_ERROR:
+            seen = f"expected {worst.expected}; observed {worst.observed}"
+            reason = f"{why}; {worst.reason or seen}"
+            self.findings[:] = [Finding(Verdict.INCONCLUSIVE, reason=reason)]
+
+    @property
+    def went_wrong(self) -> bool:
+        worst = worst_finding(self.findings).verdict
+        return worst in (Verdict.NOT_MET, Verdict.INCONCLUSIVE, Verdict.HARNESS_ERROR)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --only and --controls."""
+    group = parser.getgroup("conformance")
+    group.addoption(
+        "--only",
+        action="append",
+        metavar="ID,GROUP",
+        help="judge only these requirements, such as TLS,AUTH-03",
+    )
+    group.addoption(
+        "--controls",
+        action="store_true",
+        help="hold a sanity dialogue first, last and after each check that went wrong",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark, load the catalogue and resolve the selection."""
+    config.addinivalue_line("markers", f"{MARK}(*ids): the requirements that a check judges")
+    try:
+        catalogue = Catalogue.load()
+        names = [name for only in config.getoption("--only") or () for name in only.split(",")]
+        chosen = catalogue.select(names) if names else None
+    except (CatalogueError, SelectionError) as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[CATALOGUE] = catalogue
+    config.stash[CHOSEN] = chosen
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse unknown ids and checks without a requirement; drop what was not chosen."""
+    catalogue, chosen = config.stash[CATALOGUE], config.stash[CHOSEN]
+    config.stash[_WITH_CHECK] = sorted({name for item in items for name in ids_of(item)})
+    wrong = []
+    for item in items:
+        unknown = [name for name in ids_of(item) if name not in catalogue]
+        wrong += [f"{item.nodeid}: unknown requirement {name}" for name in unknown]
+        if is_check(item.path) and not ids_of(item):
+            wrong.append(f"{item.nodeid}: a check without @requirement")
+    if wrong:
+        config.stash[_FAULT] = "; ".join(wrong)
+        raise pytest.UsageError(*wrong)
+    if chosen is not None:
+        kept = [item for item in items if chosen.intersection(ids_of(item))]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
+def is_check(path: Path) -> bool:
+    """Tell whether a file holds checks, not unit tests of the suite itself."""
+    home = Path(__file__).parent
+    return path.is_relative_to(home) and not {"tests", "selfcheck"}.intersection(
+        path.relative_to(home).parts
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _controls(request: pytest.FixtureRequest) -> Iterator[Controls | None]:
+    if not request.config.getoption("--controls"):
+        yield None
+        return
+    try:
+        target = request.getfixturevalue("target")
+    except ProfileError as error:
+        request.config.stash[_USAGE_ERROR] = str(error)
+        pytest.exit("wrong profile", pytest.ExitCode.USAGE_ERROR)
+    except Exception as error:
+        # Without its world no check can run; one fault says it better than each of them.
+        request.config.stash[_FAULT] = f"{type(error).__name__}: {error}"
+        pytest.exit("no world", pytest.ExitCode.INTERNAL_ERROR)
+    controls = Controls(target)
+    request.config.stash[_CONTROLS] = controls
+    controls.begin()
+    yield controls
+    controls.end()
+
+
+@pytest.fixture(autouse=True)
+def _sane_target(request: pytest.FixtureRequest, _controls: Controls | None) -> Iterator[None]:
+    """Let a check run against a live target only, and notice when it left a dead one."""
+    running = request.node.stash.get(_RUNNING, None)
+    if running is None or _controls is None:
+        yield
+        return
+    _controls.require_target()
+    yield
+    if not running.went_wrong:
+        return
+    if not _controls.target_survived(request.node.name):
+        running.doubt("the target did not survive to confirm it")
+    elif _controls.went_beyond(running.transcripts):
+        running.doubt(f"the sanity dialogue fails there too ({_controls.first.trouble})")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Open the file on a check before its set-up."""
+    if not ids_of(item):
+        return (yield)
+    running = item.stash[_RUNNING] = _Running()
+    with ExitStack() as stack:
+        running.remarks = stack.enter_context(collecting_remarks())
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Classify each phase; put the whole outcome on the report of the tear-down."""
+    report = yield
+    running = item.stash.get(_RUNNING, None)
+    if running is None:
+        return report
+    running.duration_seconds += call.duration
+    running.recorder = running.recorder or _recorder_in_use()
+    if hasattr(report, "wasxfail"):
+        reason = "marked xfail; a check has no excuse but not_observable() and not_claimed()"
+        running.findings.append(Finding(Verdict.HARNESS_ERROR, reason=reason))
+    elif call.excinfo is not None:
+        finding = finding_of(call.excinfo.value)
+        running.findings.append(finding)
+        _tell_pytest(report, finding)
+    elif call.when == "call":
+        running.findings.append(Finding(Verdict.MET))
+    if call.when == "teardown":
+        report.user_properties.append((PROPERTY, _outcome(item, running).to_json()))
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what belongs to no single check to whoever writes the reports."""
+    account = account_of(session.config)
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[PROPERTY] = account
+        return
+    for plugin in session.config.pluginmanager.get_plugins():
+        if isinstance(plugin, RunListener):
+            plugin.run_ended(account)
+
+
+def account_of(config: pytest.Config) -> str:
+    """Return the controls, and which requirements have a check, as JSON text."""
+    account: dict[str, object] = {
+        "with_check": config.stash.get(_WITH_CHECK, []),
+        "usage_error": redacted(config.stash.get(_USAGE_ERROR, ""), SECRETS),
+        "fault": redacted(config.stash.get(_FAULT, ""), SECRETS),
+    }
+    if controls := config.stash.get(_CONTROLS, None):
+        account["controls"] = {
+            "dialogues": [sanity.to_json() for sanity in controls.dialogues],
+            "transcripts": controls.transcripts,
+            "examination": redacted_values(controls.examination, SECRETS).to_json(),
+        }
+    return json.dumps(account)
+
+
+def _recorder_in_use() -> Recorder | None:
+    recorder = current_recorder()
+    return recorder if recorder.name != "no test" else None
+
+
+def _tell_pytest(report: pytest.TestReport, finding: Finding) -> None:
+    """Show a check that could not judge as skipped, with its reason, to plain pytest."""
+    if finding.verdict in (Verdict.NOT_OBSERVABLE, Verdict.NOT_CLAIMED):
+        path, line, _ = report.location
+        report.outcome = "skipped"
+        report.longrepr = (path, (line or 0) + 1, f"{finding.verdict.value}: {finding.reason}")
+
+
+def _outcome(item: pytest.Item, running: _Running) -> Outcome:
+    transcripts = running.transcripts
+    statement = (getattr(item, "obj", None).__doc__ or "").strip().partition("\n")[0]
+    return Outcome(
+        check=redacted(item.nodeid, SECRETS),
+        requirements=ids_of(item),
+        finding=redacted_values(worst_finding(running.findings), SECRETS),
+        statement=statement,
+        remarks=tuple(redacted(remark, SECRETS) for remark in running.remarks),
+        duration_seconds=round(running.duration_seconds, 3),
+        transcripts=tuple(transcript_to_json(each, SECRETS) for each in transcripts),
+        examination=redacted_values(combined(map(examine, transcripts)), SECRETS),
+    )

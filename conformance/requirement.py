@@ -1,0 +1,31 @@
+"""The mark that ties a check to the catalogue.
+
+A check carries the requirement's id and nothing else: level, source and wording live in
+`conformance/catalogue/*.toml` alone.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+MARK = "requirement"
+
+
+def requirement(*ids: str) -> pytest.MarkDecorator:
+    """Mark a check as judging these requirements.
+
+    Collection fails when an id is not in the catalogue.
+
+    Args:
+        ids: One or more requirement ids, such as `"TLS-09"`.
+    """
+    if not ids:
+        raise TypeError("requirement() takes at least one requirement id")
+    mark: pytest.MarkDecorator = getattr(pytest.mark, MARK)
+    return mark(*ids)
+
+
+def ids_of(item: pytest.Item) -> tuple[str, ...]:
+    """Return the requirement ids a collected check is marked with, in order, once each."""
+    found = [str(name) for mark in item.iter_markers(MARK) for name in mark.args]
+    return tuple(dict.fromkeys(found))
