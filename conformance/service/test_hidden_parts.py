@@ -271,6 +271,13 @@ def test_confused_boundaries_hide_no_part(
     content_refused(token, content, "some reader finds an attachment")
 
 
+def joined_with(place: str, octets: bytes, *parts: bytes) -> bytes:
+    """Return the body of a multipart with these octets before or behind its parts."""
+    if place == "preamble":
+        return joined(*parts, preamble=octets)
+    return joined(*parts, epilogue=octets)
+
+
 @requirement("ATT-17")
 @pytest.mark.parametrize("place", ["preamble", "epilogue"])
 def test_remarks_around_the_parts_are_no_offence(
@@ -278,7 +285,7 @@ def test_remarks_around_the_parts_are_no_offence(
 ) -> None:
     """The usual note before the first part, or behind the last, is accepted."""
     note = b"This is a multi-part message in MIME format.\r\n"
-    body = joined(TEXT, HTML, **{place: note})
+    body = joined_with(place, note, TEXT, HTML)
     top = entity('Content-Type: multipart/alternative; boundary="b-1"', body=body)
     content_accepted(token, as_message(message(token), top))
 
@@ -297,7 +304,7 @@ def test_parts_outside_the_parts_are_not_delivered_changed(
     """A part in the preamble or epilogue is refused, or delivered as the text it is."""
     hidden = joined(attached(), boundary="b-2")
     top = entity(
-        'Content-Type: multipart/mixed; boundary="b-1"', body=joined(TEXT, **{place: hidden})
+        'Content-Type: multipart/mixed; boundary="b-1"', body=joined_with(place, hidden, TEXT)
     )
     probe = session()
     open_transaction(probe, sender_of(target), [target.recipient()])
