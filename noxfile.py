@@ -71,6 +71,13 @@ def selfcheck(session: nox.Session) -> None:
     session.run("python", "-m", "conformance.selfcheck", *session.posargs)
 
 
+@nox.session(default=False, venv_backend="none")
+def interop(session: nox.Session) -> None:
+    """Install the second opinions that npm has; without them their checks are not observable."""
+    npm = ("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent")
+    session.run(*npm, "--prefix", "conformance/interop")
+
+
 @nox.session(default=False)
 def crash(session: nox.Session) -> None:
     """Kill the relay 50 times at random moments after a 250; nothing may be lost or cut."""

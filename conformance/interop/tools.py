@@ -15,15 +15,21 @@ class ToolMissing(Exception):
     """A program is not installed although the environment demands it."""
 
 
-def tool(name: str) -> str:
-    """Return the path of a program, or end the check as not observable.
+def demand(is_there: bool, what: str) -> None:
+    """End the check as not observable when something that is not ours is missing.
 
     Raises:
-        ToolMissing: It is not installed and the environment variable DEMAND_INTEROP_TOOLS is set.
+        ToolMissing: It is missing and the environment variable DEMAND_INTEROP_TOOLS is set.
     """
+    if is_there:
+        return
+    if os.environ.get(DEMAND):
+        raise ToolMissing(f"{what} is not installed, and {DEMAND} is set")
+    not_observable(f"needs {what}")
+
+
+def tool(name: str) -> str:
+    """Return the path of a program, or end the check as `demand` does."""
     path = shutil.which(name)
-    if path is None:
-        if os.environ.get(DEMAND):
-            raise ToolMissing(f"{name} is not installed, and {DEMAND} is set")
-        not_observable(f"needs the program {name}")
-    return path
+    demand(path is not None, f"the program {name}")
+    return str(path)
