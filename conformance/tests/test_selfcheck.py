@@ -68,5 +68,9 @@ def test_every_mutation_names_known_requirements() -> None:
 @pytest.mark.parametrize("name", list(MUTATIONS))
 def test_every_mutation_still_fits_the_relay(name: str) -> None:
     """A mutation that no longer applies would certify an unbroken relay."""
-    script = "import sys; from conformance.selfcheck.mutations import MUTATIONS as m; m[sys.argv[1]].apply()"
+    script = (
+        "import sys\n"
+        "from conformance.selfcheck.mutations import MUTATIONS\n"
+        "MUTATIONS[sys.argv[1]].apply()"
+    )
     subprocess.run([sys.executable, "-c", script, name], cwd=ROOT, check=True, timeout=60)
