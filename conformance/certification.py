@@ -40,7 +40,7 @@ _PYTEST = (
     *("-o", "addopts=", "--import-mode=importlib", "--strict-markers", "--strict-config"),
     *("-p", "conformance.plugin", "-p", "no:randomly", "-p", "no:cacheprovider"),
     # Checks judge with must(), so rewriting their asserts would only cost time.
-    *("--assert=plain", "--tb=short"),
+    *("--assert=plain", "--tb=native"),
 )
 
 
@@ -61,7 +61,7 @@ class Order:
     only: tuple[str, ...] = ()
     target: str | None = None
     relay_command: str | None = None
-    out: Path = Path("certification")
+    out: Path = Path("reports/certify")
     pytest_arguments: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ("fixtures.plugin",)
     checks: tuple[Path, ...] = ()
