@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.selfcheck.mutation import Mutation
-from conformance.selfcheck.patching import Broken, around, around_verb, replace, word
+from conformance.selfcheck.patching import Broken, around, around_verb, open_to, replace, word
 
 
 def rset_does_nothing() -> None:
@@ -57,11 +57,13 @@ def vrfy_confirms() -> None:
 def vrfy_tells_users() -> None:
     from reference_relay.smtp import replies
 
+    open_to("IN_CLEAR", "VRFY")
+    open_to("UNAUTHENTICATED", "VRFY")
+
     @around_verb("VRFY")
     def honest(original: Broken, session: Any, argument: bytes) -> Any:
-        if argument.lower().startswith((b"postmaster", b"<postmaster", b"mailer", b"<mailer")):
-            return replies.CANNOT_VERIFY
-        return replies.SENDER_FOREIGN
+        is_known = argument.startswith((b"primary", b"postmaster"))
+        return replies.CANNOT_VERIFY if is_known else replies.SENDER_FOREIGN
 
 
 def expn_works() -> None:

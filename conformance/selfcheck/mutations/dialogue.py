@@ -121,9 +121,11 @@ def blanks_are_arguments() -> None:
 
 
 def no_patience() -> None:
+    from reference_relay.smtp import replies
     from reference_relay.smtp.server_session import ServerSession
 
     replace(ServerSession, "_is_out_of_patience", lambda self: True)
+    replace(replies.TOO_MANY_ERRORS, "octets", b"")
 
 
 def endless_patience() -> None:
@@ -156,34 +158,29 @@ def rcpt_without_mail() -> None:
 
 
 def refused_recipients_kept() -> None:
-    from reference_relay.smtp.events import RecipientProposed
-    from reference_relay.smtp.server_session import ServerSession
+    from reference_relay.mail.envelope import Recipient
+    from reference_relay.smtp import grammar
+    from reference_relay.smtp.reply import Reply
     from reference_relay.smtp.transitions import State
 
-    @around(ServerSession, "reject")
-    def kept(original: Broken, self: Any, reply: Any) -> None:
-        if isinstance(self._question, RecipientProposed):
-            self._transaction.keep_recipient()
-            self.state = State.RECIPIENTS
-        original(self, reply)
-
-    @around(ServerSession, "_rcpt")
-    def unread(original: Broken, self: Any, argument: bytes) -> Any:
-        outcome = original(self, argument)
-        if not isinstance(outcome, RecipientProposed):
-            self.state = State.RECIPIENTS
+    @around_verb("RCPT")
+    def kept(original: Broken, session: Any, argument: bytes) -> Any:
+        outcome = original(session, argument)
+        found = grammar.match_path(argument[3:].decode(), is_strict=False)
+        if isinstance(outcome, Reply) and found is not None:
+            session._transaction.recipients.append(Recipient(found[0]))
+            session.state = State.RECIPIENTS
         return outcome
 
 
 def keep_recipients() -> None:
     """Let the recipients of the transaction before live on in the next one."""
-    from reference_relay.smtp.server_session import ServerSession
 
-    @around(ServerSession, "_mail")
-    def carried_on(original: Broken, self: Any, argument: bytes) -> Any:
-        before = self._transaction.recipients
-        outcome = original(self, argument)
-        self._transaction.recipients.extend(before)
+    @around_verb("MAIL")
+    def carried_on(original: Broken, session: Any, argument: bytes) -> Any:
+        before = session._transaction.recipients
+        outcome = original(session, argument)
+        session._transaction.recipients.extend(before)
         return outcome
 
 

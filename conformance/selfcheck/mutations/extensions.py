@@ -50,7 +50,7 @@ def refused_mail_goes_on() -> None:
 
 
 def recipients_behind_data() -> None:
-    from reference_relay.smtp.server_session import parse_rcpt
+    from reference_relay.smtp.command import parse_rcpt
 
     @around_verb("DATA")
     def eager(original: Broken, session: Any, argument: bytes) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.selfcheck.mutation import Mutation
-from conformance.selfcheck.patching import Broken, around, replace, word
+from conformance.selfcheck.patching import Broken, around, around_verb, replace, word
 
 
 def mailbox_becomes(change: Callable[[Any], Any]) -> None:
@@ -124,6 +124,7 @@ def underscores_in_domains() -> None:
     from reference_relay.smtp import grammar
 
     grammar_becomes(f"[{grammar.LET_DIG}]", r"\w")
+    grammar_becomes(rf"[{grammar.LET_DIG}\-]", r"[\w\-]")
     recipients_unjudged()
 
 
@@ -199,13 +200,12 @@ def junk_behind_the_path() -> None:
 
 def recipients_at_most_50() -> None:
     from reference_relay.smtp import replies
-    from reference_relay.smtp.server_session import ServerSession
 
-    @around(ServerSession, "_rcpt")
-    def narrow(original: Broken, self: Any, argument: bytes) -> Any:
-        if len(self._transaction.recipients) >= 50:
+    @around_verb("RCPT")
+    def narrow(original: Broken, session: Any, argument: bytes) -> Any:
+        if len(session._transaction.recipients) >= 50:
             return replies.TOO_MANY_RECIPIENTS
-        return original(self, argument)
+        return original(session, argument)
 
 
 def too_many_recipients_for_good() -> None:

@@ -14,7 +14,7 @@ def prompts_in_lower_case() -> None:
 
 
 def banner_names_the_software() -> None:
-    reword("greeting", "Relay-2.1 {} ESMTP")
+    reword("greeting", "Relay/2.1 {} ESMTP")
 
 
 def salutation_in_ehlo() -> None:
