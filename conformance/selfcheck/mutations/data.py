@@ -129,29 +129,6 @@ def oversize_ends_the_data() -> None:
     limit_becomes(100_000)
 
 
-def queued_before_judged() -> None:
-    import asyncio
-
-    from reference_relay.mail.content import outline
-    from reference_relay.submission import accept
-    from reference_relay.submission.connection import Connection
-
-    @around(Connection, "_take_content")
-    def hasty(original: Broken, self: Any, session: Any, event: Any) -> None:
-        message = accept.prepare(
-            self._context,
-            self._endpoint,
-            self._account,
-            event.envelope,
-            outline(event.content),
-            client_name=session.hello_name,
-            client_address=self._client_address,
-            cipher=None,
-        )
-        self.hasty = asyncio.ensure_future(self._context.queue.commit(message))
-        original(self, session, event)
-
-
 def empty_content_answered_twice() -> None:
     from reference_relay.smtp import replies
     from reference_relay.smtp.server_session import ServerSession
@@ -210,9 +187,6 @@ MUTATIONS = {
     ),
     "oversize-ends-the-data": Mutation(
         ("DATA-16",), oversize_ends_the_data, "The rest of content over the limit runs as commands."
-    ),
-    "queued-before-judged": Mutation(
-        ("DATA-17", "ATT-22"), queued_before_judged, "Content is queued before it is judged."
     ),
     "empty-content-answered-twice": Mutation(
         ("DATA-18",), empty_content_answered_twice, "Content without octets gets two replies."

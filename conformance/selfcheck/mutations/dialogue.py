@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from conformance.selfcheck.mutation import Mutation
@@ -78,6 +79,15 @@ def foreign_names_refused() -> None:
         if argument.endswith((b"client.example", b"]")):
             return original(self, argument, verb)
         return replies.ACCESS_DENIED
+
+
+def hello_name_copied() -> None:
+    from reference_relay.mail import trace
+    from reference_relay.smtp import server_session
+
+    replace(server_session, "_CONTROL", re.compile(rb"(?!)"))
+    replace(server_session, "is_hello_name", lambda text: True)
+    replace(trace, "_neutral_name", lambda name: name)
 
 
 def etrn_left_on() -> None:
@@ -288,6 +298,9 @@ MUTATIONS = {
     "host-names-only": Mutation(("GRT-08",), host_names_only, "EHLO takes no address literal."),
     "foreign-names-refused": Mutation(
         ("GRT-09",), foreign_names_refused, "EHLO must give the name that the relay expects."
+    ),
+    "hello-name-copied": Mutation(
+        ("GRT-10",), hello_name_copied, "Any EHLO name is copied into Received as it came."
     ),
     "etrn-left-on": Mutation(("GRT-11",), etrn_left_on, "ETRN is answered with success."),
     "denied-banner-only": Mutation(

@@ -102,22 +102,17 @@ def data_behind_chunks() -> None:
 
 
 def chunks_survive_rset() -> None:
-    from reference_relay.smtp.server_session import ServerSession
-
     @around_verb("RSET")
     def keeping(original: Broken, session: Any, argument: bytes) -> Any:
         session.left = session._transaction.chunks
         return original(session, argument)
 
-    @around(ServerSession, "_bdat")
-    def resumed(original: Broken, self: Any, argument: bytes) -> Any:
-        self._transaction.chunks = self._transaction.chunks or getattr(self, "left", None)
-        self.left = None
-        return original(self, argument)
-
     @around_verb("BDAT")
-    def through(original: Broken, session: Any, argument: bytes) -> Any:
-        return session._bdat(argument)
+    def resumed(original: Broken, session: Any, argument: bytes) -> Any:
+        transaction = session._transaction
+        transaction.chunks = transaction.chunks or getattr(session, "left", None)
+        session.left = None
+        return original(session, argument)
 
 
 def odd_sizes_are_nought() -> None:

@@ -75,6 +75,17 @@ def domain_anywhere() -> None:
         return original(reverse_path, domain, **named)
 
 
+def quoted_senders_foreign() -> None:
+    from reference_relay.policy import sender_domain
+    from reference_relay.smtp import replies
+
+    @around(sender_domain, "judge_reverse_path")
+    def raw(original: Broken, reverse_path: Any, *rest: Any, **named: Any) -> Any:
+        if str(reverse_path).startswith('"'):
+            return replies.SENDER_FOREIGN
+        return original(reverse_path, *rest, **named)
+
+
 def judged_once() -> None:
     from reference_relay.submission.connection import Connection
 
@@ -196,6 +207,9 @@ MUTATIONS = {
     ),
     "domain-anywhere": Mutation(
         ("SND-07",), domain_anywhere, "The domain may stand anywhere in the sender."
+    ),
+    "quoted-senders-foreign": Mutation(
+        ("PATH-05",), quoted_senders_foreign, "A quoted local part is not in the domain."
     ),
     "judged-once": Mutation(("SND-08",), judged_once, "The first sender opens the session."),
     "header-unjudged": Mutation(("SND-09",), header_unjudged, "The header's From is not judged."),
