@@ -95,7 +95,7 @@ def page(outcome: Outcome) -> str:
     where = "one core, the driver on another" if outcome.are_cores_apart else "the only core"
     parts = [
         "# Performance\n",
-        "Written by `nox -s bench -- --write docs/performance.md`; do not edit.\n",
+        "Written by `nox -s bench`; do not edit.\n",
         *(f"**{remark}**\n" for remark in outcome.remarks),
         "## Against the targets\n",
         "A ratio is the relay's CPU per message divided by the peer's, each the median of the "

@@ -88,7 +88,8 @@ def judge(target: Target, samples: Samples, missing: dict[str, str]) -> Finding:
         return Finding(target.title, workload, at_most, None, False, note)
     peer = min(known, key=lambda key: known[key])
     ratio = median(ours) / known[peer]
-    single = [mine / other for mine, other in zip(ours, theirs[peer], strict=True)]
+    others = [known[peer]] * len(ours) if target.is_peer_at_best else theirs[peer]
+    single = [mine / other for mine, other in zip(ours, others, strict=True)]
     note = f"{min(single):.2f} to {max(single):.2f}"
     if len(target.peers) > 1:
         note += f", against {peer}"

@@ -97,7 +97,8 @@ class Exim:
         words = ended.stdout.split()
         if words[:2] != ["Exim", "version"]:
             raise Missing(f"Exim does not run: {' '.join(ended.stderr.split())[:300]}")
-        return f"Exim {words[2]}"
+        library = "GnuTLS" if "GnuTLS" in words else "OpenSSL"
+        return f"Exim {words[2]} with {library}"
 
     def start(self, ground: Ground) -> Running:
         """Start it.

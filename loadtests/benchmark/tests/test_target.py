@@ -39,6 +39,7 @@ def test_a_peer_with_two_modes_counts_at_its_best() -> None:
     best = replace(TARGET, is_peer_at_best=True)
     finding = judge(best, samples(relay_durable=[100, 120, 110], exim=[500, 400, 600]), {})
     assert (finding.measured, finding.verdict) == ("0.28", "not met")
+    assert finding.note == "0.25 to 0.30"
 
 
 def test_of_several_peers_the_cheapest_counts() -> None:
