@@ -102,6 +102,14 @@ def load(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """CPU per message against peers of the same run; writes docs/performance.md."""
+    install(session, "bench")
+    order = session.posargs or ["--write", "docs/performance.md"]
+    hand_over(session, "-m", "loadtests.benchmark", *order)
+
+
+@nox.session(default=False)
 def screenshot(session: nox.Session) -> None:
     """Open the last report in headless Chromium and save the picture the README shows."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
@@ -157,4 +165,4 @@ def pin(session: nox.Session) -> None:
 
 
 # Group -> whether it also holds what the two programs need.
-GROUPS = {"suite": True, "load": True, "lint": False, "types": False, "layers": False}
+GROUPS = {"suite": True, "load": True, "bench": True, "lint": False, "types": False, "layers": False}
