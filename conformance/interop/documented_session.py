@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -86,7 +87,9 @@ def judge_reply(reply: Reply, step: Step, target: Target) -> None:
     declared: Mapping[str, str] = target.claims("replies") or {}
     if step.words in declared:
         seen = reply.raw.decode("ascii", "replace").rstrip("\r\n")
-        must(seen == declared[step.words], f"{declared[step.words]!r} to {step.line!r}", seen)
+        # {address} and the like stand for what differs from message to message.
+        words = re.sub(r"\\\{\w+\\\}", ".+", re.escape(declared[step.words]))
+        must(re.fullmatch(words, seen), f"{declared[step.words]!r} to {step.line!r}", seen)
 
 
 def play(session: DocumentedSession, target: Target, say: Callable[[str], Reply]) -> None:

@@ -150,8 +150,8 @@ def test_oversize_content_is_read_to_its_end(
     nothing_arrived(token)
 
 
-# RFC 6409 §5.3; less than the 120 s that one check may take in all.
-_LONGEST_WAIT_SECONDS = 110.0
+# RFC 6409 §5.3 allows two minutes; a check has no more than that for everything.
+LONGEST_WAIT_SECONDS = 110.0
 
 
 @requirement("DATA-21")
@@ -160,9 +160,12 @@ def test_final_reply_does_not_wait_for_the_delivery(
 ) -> None:
     """The final reply comes within two minutes, whatever becomes of the delivery."""
     recipient = target.recipient(f"later-{token}")
+    if target.sink is not None:
+        # Whoever delivers first and answers afterwards passes this on.
+        target.sink.refuse(recipient, "550 5.1.1 Nobody of that name")
     probe = session()
     open_transaction(probe, sender_of(target), [recipient])
     enter_data(probe)
     probe.send(message(token) + b".\r\n")
-    reply = due_reply(probe, "the end of data", within=_LONGEST_WAIT_SECONDS)
+    reply = due_reply(probe, "the end of data", within=LONGEST_WAIT_SECONDS)
     must_answer(reply, "250", "the message is valid")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -44,6 +45,8 @@ def attempt(name: str) -> Trial:
     wanted = MUTATIONS[name].requirements
     document, said = certified(name, (*wanted, *MUTATIONS[name].traffic), until=wanted)
     findings = survivors(document, wanted) if document else (said.strip(),)
+    if document and findings:
+        findings += (_headline(document),)
     return Trial(name, not findings, findings, time.monotonic() - began)
 
 
@@ -122,6 +125,14 @@ def _rows(document: Mapping[str, object]) -> list[dict[str, str]]:
 
 
 def _exit_code(document: Mapping[str, object]) -> int:
+    return int(_conclusion(document)["exit_code"])
+
+
+def _headline(document: Mapping[str, object]) -> str:
+    return str(_conclusion(document)["headline"])
+
+
+def _conclusion(document: Mapping[str, object]) -> dict[str, Any]:
     conclusion = document["conclusion"]
     assert isinstance(conclusion, dict)
-    return int(conclusion["exit_code"])
+    return conclusion

@@ -144,8 +144,54 @@ def line_added_at_the_end() -> None:
     content_becomes(lambda content: content + b"\r\n")
 
 
+def delivered_before_answered() -> None:
+    import asyncio
+
+    from reference_relay.queue.queued_message import RecipientState
+    from reference_relay.smtp import replies
+    from reference_relay.submission.connection import Connection
+
+    @around(Connection, "_commit")
+    async def patient(original: Broken, self: Any, message: Any) -> None:
+        queue = self._context.queue
+        await queue.commit(message)
+        states = [RecipientState.SUBMITTED]
+        while RecipientState.SUBMITTED in states:
+            await asyncio.sleep(0.02)
+            states = [one.state for one in queue.status(message.queue_id).recipients]
+        if RecipientState.BOUNCED in states:
+            self._session.reject(replies.ACCESS_DENIED)
+        else:
+            self._session.accept(self._context.wording.message_queued(message.queue_id))
+
+
 def commands_taken_out_of_content() -> None:
     content_becomes(lambda content: re.sub(rb"(?m)^(?:QUIT|RSET|DATA)\r\n", b"", content))
+
+
+def end_searched_in_two_segments() -> None:
+    from reference_relay.smtp import server_session
+
+    class PairReader(LenientReader):
+        before = b"\r\n"
+
+        def feed(self, octets: bytes) -> bytes | None:
+            if self.ends[0] not in self.before + octets:
+                self._octets += octets
+                self.before = octets
+                return None
+            return super().feed(octets)
+
+    replace(server_session, "DataReader", PairReader)
+
+
+def empty_line_behind_received() -> None:
+    from reference_relay.mail import trace
+
+    @around(trace, "received")
+    def closed(original: Broken, **facts: Any) -> bytes:
+        field: bytes = original(**facts)
+        return field + b"\r\n"
 
 
 MUTATIONS = {
@@ -196,5 +242,14 @@ MUTATIONS = {
     ),
     "commands-taken-out-of-content": Mutation(
         ("DATA-20",), commands_taken_out_of_content, "Lines like QUIT vanish from the content."
+    ),
+    "delivered-before-answered": Mutation(
+        ("DATA-21",), delivered_before_answered, "The client waits for the reply of the next host."
+    ),
+    "end-searched-in-two-segments": Mutation(
+        ("DATA-04",), end_searched_in_two_segments, "An end of data in three segments is missed."
+    ),
+    "empty-line-behind-received": Mutation(
+        ("DATA-18",), empty_line_behind_received, "An empty line on top ends the header."
     ),
 }

@@ -1,4 +1,4 @@
-"""Relays that break what they offer: PIPELINING, CHUNKING, 8BITMIME, SMTPUTF8."""
+"""Relays that break what they offer: PIPELINING, CHUNKING, 8BITMIME, SMTPUTF8, DSN."""
 
 from __future__ import annotations
 
@@ -136,14 +136,6 @@ def chunks_unjudged() -> None:
         return ContentReceived(self._transaction.envelope(), octets)
 
 
-def binarymime_taken() -> None:
-    from reference_relay.smtp import server_session
-
-    @around(server_session, "parse_mail")
-    def lenient(original: Broken, argument: bytes, *, is_strict: bool) -> Any:
-        return original(argument.replace(b"BINARYMIME", b"8BITMIME"), is_strict=is_strict)
-
-
 def high_bits_cleared() -> None:
     from reference_relay.smtp.content_reader import DataReader
 
@@ -164,6 +156,39 @@ def undeclared_octets_replaced() -> None:
 
 def smtputf8_hidden() -> None:
     keywords(lambda lines: tuple(line for line in lines if line != "SMTPUTF8"))
+
+
+def argument_becomes(change: Any) -> None:
+    """Change the arguments of MAIL before they are read."""
+    from reference_relay.smtp import server_session
+
+    @around(server_session, "parse_mail")
+    def changed(original: Broken, argument: bytes, *, is_strict: bool) -> Any:
+        return original(change(argument), is_strict=is_strict)
+
+
+def binarymime_taken() -> None:
+    argument_becomes(lambda argument: argument.replace(b"=BINARYMIME", b"=8BITMIME"))
+
+
+def unknown_body_is_7bit() -> None:
+    argument_becomes(lambda argument: argument.replace(b"=9BIT", b"=7BIT"))
+
+
+def unknown_ret_is_full() -> None:
+    argument_becomes(lambda argument: argument.replace(b"RET=ALL", b"RET=FULL"))
+
+
+def smtputf8_takes_a_value() -> None:
+    argument_becomes(lambda argument: argument.replace(b"SMTPUTF8=1", b"SMTPUTF8"))
+
+
+def invalid_utf8_replaced() -> None:
+    argument_becomes(lambda argument: argument.decode("utf-8", "replace").encode())
+
+
+def smtputf8_without_8bitmime() -> None:
+    keywords(lambda lines: tuple(line for line in lines if line != "8BITMIME"))
 
 
 MUTATIONS = {
@@ -215,5 +240,20 @@ MUTATIONS = {
     ),
     "smtputf8-hidden": Mutation(
         ("UTF8-03",), smtputf8_hidden, "SMTPUTF8 is not offered, and taken all the same."
+    ),
+    "unknown-body-is-7bit": Mutation(
+        ("8BIT-02",), unknown_body_is_7bit, "An unknown BODY counts as 7BIT."
+    ),
+    "unknown-ret-is-full": Mutation(
+        ("DSN-02",), unknown_ret_is_full, "An unknown RET counts as FULL."
+    ),
+    "smtputf8-takes-a-value": Mutation(
+        ("UTF8-01",), smtputf8_takes_a_value, "SMTPUTF8=1 counts as SMTPUTF8."
+    ),
+    "invalid-utf8-replaced": Mutation(
+        ("UTF8-01",), invalid_utf8_replaced, "Octets that are no UTF-8 become another character."
+    ),
+    "smtputf8-without-8bitmime": Mutation(
+        ("UTF8-01",), smtputf8_without_8bitmime, "SMTPUTF8 is offered without 8BITMIME."
     ),
 }

@@ -38,7 +38,7 @@ def anonymous_suites() -> None:
 
 def client_picks_the_suite() -> None:
     def obliging(context: ssl.SSLContext) -> None:
-        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:RSA+AESGCM")
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
 
     context_becomes(obliging)
@@ -132,6 +132,37 @@ def private_endpoint_is_older() -> None:
             self.tls_context.maximum_version = ssl.TLSVersion.TLSv1_2
 
 
+def tls_1_3_alone() -> None:
+    def modern(context: ssl.SSLContext) -> None:
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+
+    context_becomes(modern)
+
+
+def tls_1_2_alone() -> None:
+    def conservative(context: ssl.SSLContext) -> None:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    context_becomes(conservative)
+
+
+def text_in_the_place_of_an_alert() -> None:
+    from reference_relay.submission.tls_layer import TLSError, TLSLayer
+
+    @around(TLSLayer, "receive")
+    def noted(original: Broken, self: Any, ciphertext: Any) -> Any:
+        try:
+            return original(self, ciphertext)
+        except TLSError:
+            self.has_failed = True
+            raise
+
+    @around(TLSLayer, "data_to_send")
+    def spoken(original: Broken, self: Any) -> bytes:
+        octets: bytes = original(self)
+        return b"554 5.7.0 TLS failed\r\n" if getattr(self, "has_failed", False) else octets
+
+
 MUTATIONS = {
     "old-versions-spoken": Mutation(("TLS-13",), old_versions_spoken, "TLS 1.0 and 1.1 work."),
     "anonymous-suites": Mutation(
@@ -160,5 +191,12 @@ MUTATIONS = {
     ),
     "private-endpoint-is-older": Mutation(
         ("TLS-21",), private_endpoint_is_older, "The private endpoint knows no TLS 1.3."
+    ),
+    "tls-1-3-alone": Mutation(("TLS-13",), tls_1_3_alone, "TLS 1.2 does not work."),
+    "tls-1-2-alone": Mutation(("TLS-13",), tls_1_2_alone, "TLS 1.3 does not work."),
+    "text-in-the-place-of-an-alert": Mutation(
+        ("TLS-16", "TLS-11"),
+        text_in_the_place_of_an_alert,
+        "A handshake that fails is answered in clear.",
     ),
 }

@@ -123,6 +123,34 @@ def back_to_clear() -> None:
             original(self, reason)
 
 
+def mail_in_clear_behind_rset() -> None:
+    from reference_relay.smtp import replies
+    from reference_relay.smtp.command import Verb
+    from reference_relay.smtp.server_session import ServerSession
+
+    @around_verb("RSET")
+    def remembered(original: Broken, session: Any, argument: bytes) -> Any:
+        session.is_reset = True
+        return original(session, argument)
+
+    @around(ServerSession, "_refusal")
+    def forgetful(original: Broken, self: Any, verb: Any) -> Any:
+        is_open = verb is Verb.MAIL and getattr(self, "is_reset", False) and not self.is_encrypted
+        return replies.OK if is_open else original(self, verb)
+
+
+def hello_survives_starttls() -> None:
+    from reference_relay.smtp import replies
+    from reference_relay.smtp.command import Verb
+    from reference_relay.smtp.server_session import ServerSession
+    from reference_relay.smtp.transitions import State
+
+    @around(ServerSession, "_refusal")
+    def familiar(original: Broken, self: Any, verb: Any) -> Any:
+        is_early = verb is Verb.MAIL and self.is_encrypted and self.state is State.CONNECTED
+        return replies.OK if is_early else original(self, verb)
+
+
 MUTATIONS = {
     "starttls-offered-inside": Mutation(
         ("TLS-01",), starttls_offered_inside, "STARTTLS is offered inside TLS."
@@ -150,5 +178,11 @@ MUTATIONS = {
     ),
     "back-to-clear": Mutation(
         ("TLS-11",), back_to_clear, "After a failed handshake the session goes on in clear."
+    ),
+    "mail-in-clear-behind-rset": Mutation(
+        ("TLS-05",), mail_in_clear_behind_rset, "After RSET, MAIL works before TLS."
+    ),
+    "hello-survives-starttls": Mutation(
+        ("TLS-08",), hello_survives_starttls, "MAIL works inside TLS before the second EHLO."
     ),
 }
