@@ -12,16 +12,24 @@ import getpass
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reference_relay.config import Config, ConfigError, load_config
-from reference_relay.lifetime import stop_event, until_stopped
-from reference_relay.logs import log_to_stderr
+from reference_relay.config_tables import LOOPS
+from reference_relay.doors import BoundEndpoint
+from reference_relay.event_loop import loop_factory
+from reference_relay.lifetime import reload_event, reloading, stop_event, until_stopped
+from reference_relay.logs import LineLog, log_to_stderr, set_level
 from reference_relay.relay import Ready, Relay
 from reference_relay.service.passwords import hash_password
+
+if TYPE_CHECKING:
+    from reference_relay.supervision.supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         match chosen.command:
             case "serve":
                 return _serve(chosen.config)
+            case "worker":
+                return _worker(chosen.control, chosen.loop)
             case "demo":
                 return _demo(chosen.port)
             case _:
@@ -61,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="run the relay of a configuration file")
     serve.add_argument("--config", type=Path, required=True, metavar="FILE", help="a TOML file")
+    # For `serve` itself: without help, so that it is not listed.
+    worker = commands.add_parser("worker")
+    worker.add_argument("--control", type=int, required=True)
+    worker.add_argument("--loop", choices=LOOPS, required=True)
     demo = commands.add_parser(
         "demo", help="run a relay with its own DNS and mailbox, and print what to try"
     )
@@ -82,31 +96,74 @@ def _port(text: str) -> int:
 
 def _serve(source: Path) -> int:
     config = load_config(source)
-    log_to_stderr(config.log_level)
-    return asyncio.run(serve_until_signalled(config))
+    lines = log_to_stderr(config.log_level)
+    # A supervisor moves no mail: the loop that was asked for is for its workers.
+    loop = config.workers.loop if config.workers.count == 1 else "asyncio"
+    with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
+        return runner.run(serve_until_signalled(config, lines))
 
 
-async def serve_until_signalled(config: Config) -> int:
+async def serve_until_signalled(config: Config, lines: LineLog | None = None) -> int:
     """Run a relay until SIGTERM or SIGINT; say on stdout when it is ready.
+
+    SIGHUP reloads the configuration file. A second SIGTERM or SIGINT ends everything at once.
+
+    Args:
+        config: What to run.
+        lines: Where the lines of sessions and attempts go.
 
     Raises:
         ConfigError: It cannot start.
     """
-    stopping = stop_event()
-    relay = Relay(config)
+    relay = _relay(config, lines)
+
+    def end_at_once(number: signal.Signals) -> None:
+        relay.kill()
+        _log.warning("event=ended_at_once signal=%s", number.name)
+        logging.shutdown()
+        # What was promised is on disk; everything else was to be given up.
+        os._exit(128 + number)
+
+    def load() -> Config:
+        return load_config(config.source)
+
+    def reloaded(new: Config) -> None:
+        if lines is not None:
+            set_level(new.log_level, lines)
+
+    stopping, hung_up = stop_event(end_at_once), reload_event()
     _announce(await relay.start())
     try:
-        return await until_stopped(relay, stopping)
+        async with reloading(relay, hung_up, load, reloaded):
+            return await until_stopped(relay, stopping)
     finally:
         await relay.stop()
         _log.info("event=stopped")
+        if lines is not None:
+            lines.flush()
+
+
+def _relay(config: Config, lines: LineLog | None) -> Relay | Supervisor:
+    if config.workers.count == 1:
+        # One process is simpler to look at and to kill, and costs nothing for its supervisor.
+        return Relay(config, lines=lines)
+    from reference_relay.supervision.supervisor import Supervisor
+
+    return Supervisor(config)
+
+
+def _worker(descriptor: int, loop: str) -> int:
+    from reference_relay.supervision.worker_program import serve_orders
+
+    with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
+        return runner.run(serve_orders(descriptor))
 
 
 def _announce(ready: Ready) -> None:
     line = {
         "event": "ready",
         "pid": os.getpid(),
-        "endpoints": [asdict(one) for one in ready.endpoints],
+        "endpoints": [_endpoint(one) for one in ready.endpoints],
         "management": ready.management and asdict(ready.management),
     }
     # Whoever started us may have gone already; that is no reason to stop.
@@ -116,6 +173,13 @@ def _announce(ready: Ready) -> None:
     if ready.new_token is not None:
         # Beside the log, which must hold no secret.
         _complain(f"management token, shown once: {ready.new_token}")
+
+
+def _endpoint(bound: BoundEndpoint) -> dict[str, object]:
+    entry = asdict(bound)
+    if not entry.pop("is_implicit_tls"):
+        return entry
+    return {**entry, "implicit_tls": True}
 
 
 def _demo(port: int) -> int:

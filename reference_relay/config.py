@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,17 @@ from reference_relay.service.address_set import AddressSet
 from reference_relay.service.cbr import Context, Rule, Zone
 from reference_relay.service.directory import Directory
 from reference_relay.service.model import Configuration, Endpoint, Instance, User
-from reference_relay.submission.settings import Limits, Switches
+from reference_relay.submission.settings import Limits, Rates, Switches
 
-__all__ = ["Config", "ConfigError", "EndpointSettings", "ManagementSettings", "load_config"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "EndpointSettings",
+    "ManagementSettings",
+    "WorkerSettings",
+    "config_of",
+    "load_config",
+]
 
 # The vendor's pages of 2026 name 50 per send request.
 _VENDOR_RECIPIENTS = 50
@@ -46,17 +54,27 @@ class EndpointSettings:
     endpoint: Endpoint
     addresses: tuple[str, ...]
     port: int
+    implicit_tls_ports: tuple[int, ...]
     certificate_file: Path
     key_file: Path
 
 
 @dataclass(frozen=True, slots=True)
 class ManagementSettings:
-    """Where the management API listens and which environment variable holds its token."""
+    """Where the management API listens, which environment variable holds its token."""
 
     address: str
     port: int
     token_environment: str | None
+    open_metrics: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """How many processes serve, and whether their event loop is "asyncio" or "uvloop"."""
+
+    count: int = 1
+    loop: str = "asyncio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +83,24 @@ class Config:
 
     Attributes:
         discards_mail: Accepted mail is forgotten at once; for benchmarks.
+        source: The file it came from.
+        document: What the file says, for whoever has to read it again.
     """
 
     source: Path
+    document: Mapping[str, Any] = field(repr=False)
     profile: str
     hostname: str
     state_directory: Path
     switches: Switches
     limits: Limits
+    rates: Rates
     endpoints: tuple[EndpointSettings, ...]
     directory: Directory
     delivery: DeliverySettings
     discards_mail: bool
     management: ManagementSettings | None
+    workers: WorkerSettings
     log_level: str
 
 
@@ -88,11 +111,23 @@ def load_config(source: Path) -> Config:
         ConfigError: The file cannot be read, is no TOML, or asks for something that cannot be;
             it lists all problems at once.
     """
-    raw = _read(source)
+    return config_of(source, _read(source))
+
+
+def config_of(source: Path, raw: Mapping[str, Any]) -> Config:
+    """Judge what a configuration file says.
+
+    Args:
+        source: The file, which names problems, and whose folder paths are relative to.
+        raw: Its tables.
+
+    Raises:
+        ConfigError: As `load_config`.
+    """
     context = Reading(source.parent, raw.get("profile"))
     try:
         # Through JSON, because strictness then still takes an array as a tuple, a word as an Enum.
-        table = RelayTable.model_validate_json(json.dumps(raw, default=_no_text), context=context)
+        table = RelayTable.model_validate_json(json.dumps(raw, default=no_text), context=context)
     except ValidationError as error:
         raise ConfigError(problems(source, error)) from None
     disagreements = [f"{source}: {problem}" for problem in _disagreements(table)]
@@ -100,11 +135,13 @@ def load_config(source: Path) -> Config:
         raise ConfigError(disagreements)
     return Config(
         source=source,
+        document=raw,
         profile=table.profile,
         hostname=table.hostname,
         state_directory=table.state_directory,
         switches=_switches(table.switches),
         limits=_limits(table, raw),
+        rates=table.rates,
         endpoints=tuple(map(_endpoint, table.endpoint)),
         directory=_directory(table),
         delivery=DeliverySettings(
@@ -115,6 +152,7 @@ def load_config(source: Path) -> Config:
         ),
         discards_mail=table.queue.discard,
         management=_management(table.management),
+        workers=WorkerSettings(table.workers.count, table.workers.loop),
         log_level=table.log.level,
     )
 
@@ -131,8 +169,8 @@ def _read(source: Path) -> dict[str, Any]:
         raise ConfigError([f"{source}: expected TOML: {error}"]) from None
 
 
-def _no_text(moment: object) -> dict[str, str]:
-    """Keep a TOML date from passing as text: no key expects one."""
+def no_text(moment: object) -> dict[str, str]:
+    """Keep a TOML date from passing as text in JSON: no key expects one."""
     return {"date or time": str(moment)}
 
 
@@ -143,7 +181,7 @@ def _switches(table: SwitchesTable) -> Switches:
     )
 
 
-def _limits(table: RelayTable, raw: dict[str, Any]) -> Limits:
+def _limits(table: RelayTable, raw: Mapping[str, Any]) -> Limits:
     if table.profile == "vendor-2026" and "recipients" not in raw.get("limits", {}):
         return replace(table.limits, recipients=_VENDOR_RECIPIENTS)
     return table.limits
@@ -152,14 +190,21 @@ def _limits(table: RelayTable, raw: dict[str, Any]) -> Limits:
 def _endpoint(table: EndpointTable) -> EndpointSettings:
     endpoint = Endpoint(table.region, table.type, table.host, table.outgoing_addresses)
     return EndpointSettings(
-        endpoint, table.addresses, table.port, table.certificate_file, table.key_file
+        endpoint,
+        table.addresses,
+        table.port,
+        table.implicit_tls_ports,
+        table.certificate_file,
+        table.key_file,
     )
 
 
 def _management(table: ManagementTable | None) -> ManagementSettings | None:
     if table is None:
         return None
-    return ManagementSettings(table.address, table.port, table.token_environment)
+    return ManagementSettings(
+        table.address, table.port, table.token_environment, table.open_metrics
+    )
 
 
 def _directory(table: RelayTable) -> Directory:
@@ -202,10 +247,13 @@ def _disagreements(table: RelayTable) -> Iterator[str]:
     zone_ids = {zone.id for zone in table.zone}
     unique = _Unique()
     for n, endpoint in enumerate(table.endpoint):
-        key = f"{endpoint.region}/{endpoint.type.value}"
-        yield from unique("endpoint", key, f"endpoint[{n}].type")
-        for address in endpoint.addresses if endpoint.port else ():
-            yield from unique("socket", f"{address} {endpoint.port}", f"endpoint[{n}].port")
+        name = f"{endpoint.region}/{endpoint.type.value}"
+        yield from unique("endpoint", name, f"endpoint[{n}].type")
+        named = [("port", endpoint.port)]
+        named += [("implicit_tls_ports", port) for port in endpoint.implicit_tls_ports]
+        for key, port in named:
+            for address in endpoint.addresses if port else ():
+                yield from unique("socket", f"{address} {port}", f"endpoint[{n}].{key}")
     for n, zone in enumerate(table.zone):
         yield from unique("zone", zone.id, f"zone[{n}].id")
     for n, instance in enumerate(table.instance):

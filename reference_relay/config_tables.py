@@ -6,13 +6,15 @@ A validator says what it expected in words for people.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from math import inf
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -29,7 +31,7 @@ from reference_relay.service.cbr import EnforcementMode
 from reference_relay.service.endpoints import REGION_ENDPOINTS, EndpointType
 from reference_relay.service.model import Verification
 from reference_relay.service.passwords import CostProfile
-from reference_relay.submission.settings import Limits
+from reference_relay.submission.settings import Limits, Rates
 
 # RFC 1123 §2.1, without a final dot.
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
@@ -38,6 +40,9 @@ _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 USERS_PER_CONFIGURATION = 5
 # RFC 4616 §2
 USERNAME_OCTETS = 255
+# Ours: beyond it the supervisor would be what limits; the queue IDs leave room for more.
+WORKERS = 64
+LOOPS = ("asyncio", "uvloop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +170,31 @@ def _variable(name: str) -> str:
     return name
 
 
-def _limits(limits: Limits) -> Limits:
-    wrong = [field.name for field in fields(limits) if not 0 < getattr(limits, field.name) < inf]
+Numbers = TypeVar("Numbers", Limits, Rates)
+
+
+def _above_zero(numbers: Numbers) -> Numbers:
+    found = {field.name: getattr(numbers, field.name) for field in fields(numbers)}
+    wrong = [name for name, value in found.items() if value is not None and not 0 < value < inf]
     if wrong:
         raise ValueError(f"expected numbers above zero for {', '.join(wrong)}")
-    return limits
+    return numbers
+
+
+def _worker_count(value: Any) -> int:
+    # The cores this process may use, which in a container are fewer than the machine has.
+    count = min(len(os.sched_getaffinity(0)), WORKERS) if value == "auto" else value
+    if type(count) is not int or not 1 <= count <= WORKERS:
+        raise ValueError(f'expected a number from 1 to {WORKERS}, or "auto" for the cores')
+    return count
+
+
+def _loop(name: str) -> str:
+    if name not in LOOPS:
+        raise ValueError(f"expected one of {', '.join(LOOPS)}")
+    if name == "uvloop" and find_spec(name) is None:
+        raise ValueError("expected the extra uvloop to be installed")
+    return name
 
 
 HostName = Annotated[str, AfterValidator(_host)]
@@ -207,6 +232,8 @@ class EndpointTable(Table):
     addresses: Annotated[tuple[Address, ...], Field(min_length=1)]
     # S-16
     port: Port = 587
+    # RFC 8314 §3.3; the vendor's pages of 2026 offer 465.
+    implicit_tls_ports: tuple[Port, ...] = ()
     certificate_file: ReadableFile
     key_file: ReadableFile
     outgoing_addresses: tuple[Address, ...] = ()
@@ -291,6 +318,14 @@ class ManagementTable(Table):
     address: Address = "127.0.0.1"
     port: Port = 0
     token_environment: Annotated[str, AfterValidator(_variable)] | None = None
+    open_metrics: bool = False
+
+
+class WorkersTable(Table):
+    """The table [workers]: how many processes serve, and on which event loop."""
+
+    count: Annotated[int, PlainValidator(_worker_count)] = 1
+    loop: Annotated[str, AfterValidator(_loop)] = "asyncio"
 
 
 class LogTable(Table):
@@ -306,11 +341,13 @@ class RelayTable(Table):
     hostname: HostName
     state_directory: Folder
     switches: SwitchesTable = SwitchesTable()
-    limits: Annotated[Limits, AfterValidator(_limits)] = Limits()
+    limits: Annotated[Limits, AfterValidator(_above_zero)] = Limits()
+    rates: Annotated[Rates, AfterValidator(_above_zero)] = Rates()
     endpoint: Annotated[tuple[EndpointTable, ...], Field(min_length=1)]
     zone: tuple[ZoneTable, ...] = ()
     instance: tuple[InstanceTable, ...] = ()
     delivery: DeliveryTable
     queue: QueueTable = QueueTable()
     management: ManagementTable | None = None
+    workers: WorkersTable = WorkersTable()
     log: LogTable = LogTable()

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from reference_relay.delivery.attempt import Attempt, Mission
+from reference_relay.delivery.attempt import Attempt, Mission, log_attempt
 from reference_relay.delivery.connection_pool import ConnectionPool
+from reference_relay.delivery.counters import DeliveryCounters
 from reference_relay.delivery.destination_slots import DestinationSlots
 from reference_relay.delivery.resolver import DNSResolver, MailExchange, Resolver
 from reference_relay.delivery.route import Router
@@ -51,6 +52,7 @@ class Agent:
         *,
         resolver: Resolver | None = None,
         shuffle: Callable[[list[MailExchange]], None] = random.shuffle,
+        log_line: Callable[[str], None] = log_attempt,
     ) -> None:
         """Make an agent.
 
@@ -63,6 +65,7 @@ class Agent:
             hostname: our name in EHLO.
             resolver: answers look-ups; by default the configured name servers.
             shuffle: spreads MX hosts of equal preference.
+            log_line: takes the line of an attempt; the relay brings a cheap one.
         """
         self._queue = queue
         self._settings = settings
@@ -80,6 +83,8 @@ class Agent:
         self._turns: dict[str, int] = {}
         self._attempts: set[asyncio.Task[None]] = set()
         self._claiming: asyncio.Task[None] | None = None
+        self._log_line = log_line
+        self.counters = DeliveryCounters()
         self._is_stopping = False
         self._ended = asyncio.Event()
 
@@ -137,7 +142,8 @@ class Agent:
                 missions = await self._missions(claimed)
             except Exception:
                 _log.exception("attempt-broken queue_id=%s", queue_id)
-                self._queue.settle(queue_id, dict.fromkeys(claimed.pending, _OUR_FAULT))
+                recorded = self._queue.settle(queue_id, dict.fromkeys(claimed.pending, _OUR_FAULT))
+                self.counters.add(recorded.values())
                 return
             if not missions:
                 self._queue.settle(queue_id, {})
@@ -192,7 +198,11 @@ class Agent:
     async def _deliver(self, mission: Mission) -> None:
         async with self._destinations.held(mission.domain):
             attempt = Attempt(
-                mission, self._router, self._pool, self._settings.addresses_per_attempt
+                mission,
+                self._router,
+                self._pool,
+                self._settings.addresses_per_attempt,
+                self._log_line,
             )
             outcomes: Mapping[int, Outcome]
             try:
@@ -201,7 +211,8 @@ class Agent:
                 _log.exception("attempt-broken queue_id=%s", mission.queue_id)
                 outcomes = dict.fromkeys(mission.recipients, _OUR_FAULT)
         # At once, not when the whole message is through: a crash then repeats less.
-        self._queue.settle(mission.queue_id, outcomes)
+        recorded = self._queue.settle(mission.queue_id, outcomes)
+        self.counters.add(recorded.values())
 
 
 def _destination_key(message: QueuedMessage, index: int) -> str:

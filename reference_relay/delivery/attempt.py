@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reference_relay.delivery.connection import Connection
@@ -21,6 +21,11 @@ from reference_relay.smtp.client_session import (
 from reference_relay.smtp.outgoing import OutgoingContent, Transaction
 
 _log = logging.getLogger(__name__)
+
+
+def log_attempt(line: str) -> None:
+    """Send the line of an attempt through the standard library's logging."""
+    _log.info("%s", line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,18 @@ class Attempt:
     """The state of one attempt."""
 
     def __init__(
-        self, mission: Mission, router: Router, pool: ConnectionPool, addresses_at_most: int
+        self,
+        mission: Mission,
+        router: Router,
+        pool: ConnectionPool,
+        addresses_at_most: int,
+        log_line: Callable[[str], None],
     ) -> None:
         self._mission = mission
         self._router = router
         self._pool = pool
         self._addresses_left = addresses_at_most
+        self._write_line = log_line
         self._open = list(mission.recipients)
         self._final: dict[int, Outcome] = {}
         self._latest: dict[int, Outcome] = {}
@@ -160,18 +171,16 @@ class Attempt:
         self, host: str, pair: AddressPair, outcomes: Mapping[int, Outcome], seconds: float
     ) -> None:
         self._is_logged = True
-        if not _log.isEnabledFor(logging.INFO):
-            return
         mission = self._mission
         kinds = [type(outcome) for outcome in outcomes.values()]
         telling = max(outcomes.values(), key=lambda outcome: not isinstance(outcome, Delivered))
-        _log.info(
-            "attempt queue_id=%s number=%d destination=%s host=%s address=%s local=%s"
-            " delivered=%d deferred=%d failed=%d seconds=%.3f text=%a",
-            mission.queue_id, mission.attempt, mission.domain, host, pair.remote,
-            pair.local or "-", kinds.count(Delivered), kinds.count(Deferred),
-            kinds.count(Failed), seconds, _text(telling),
-        )  # fmt: skip
+        self._write_line(
+            f"attempt queue_id={mission.queue_id} number={mission.attempt}"
+            f" destination={mission.domain} host={host} address={pair.remote}"
+            f" local={pair.local or '-'} delivered={kinds.count(Delivered)}"
+            f" deferred={kinds.count(Deferred)} failed={kinds.count(Failed)}"
+            f" seconds={seconds:.3f} text={_text(telling)!a}"
+        )
 
 
 def _outcome(where: str, verdict: Verdict) -> Outcome:

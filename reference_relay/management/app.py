@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,12 +14,28 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from reference_relay.management import lab
+from reference_relay.management import lab, metrics_text
 from reference_relay.management.envelope import Problem, Refused, error_response
-from reference_relay.management.token_gate import TokenGate
+from reference_relay.management.metrics_text import Family
+from reference_relay.management.token_gate import OPEN_PATHS, TokenGate
 from reference_relay.service.directory import Directory
 
 _log = logging.getLogger(__name__)
+
+
+class Relay(lab.StatusSource, Protocol):
+    """The relay, as far as its management knows it."""
+
+    @property
+    def directory(self) -> Directory:
+        """The snapshot in force."""
+
+    @property
+    def workers_up(self) -> tuple[int, int]:
+        """How many workers serve, and how many there should be."""
+
+    async def metrics(self) -> Sequence[Family]:
+        """Read the counters of all workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +43,35 @@ class ManagementContext:
     """What the routes work on.
 
     Attributes:
-        queue: Knows the status of every accepted message.
-        directory: Gives the snapshot in force.
+        relay: Answers the questions.
         new_trace: Makes the id that ties an error answer to the log.
+        open_metrics: Whether the metrics need no token.
     """
 
-    queue: lab.StatusSource
-    directory: Callable[[], Directory]
+    relay: Relay
     new_trace: Callable[[], str]
+    open_metrics: bool = False
 
 
 def build_app(context: ManagementContext, token: str) -> ASGIApp:
     """Build the whole application, gate included."""
     # No pages that would load scripts from elsewhere; the description itself stays, gated.
     app = FastAPI(title="Reference relay management", docs_url=None, redoc_url=None)
-    app.include_router(lab.routes(context.queue, context.directory))
+    relay = context.relay
+    app.include_router(lab.routes(relay, lambda: relay.directory))
 
     @app.get("/healthz", tags=["health"])
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok"}
+    async def healthz(response: Response) -> dict[str, str]:
+        up, wanted = relay.workers_up
+        if not up:
+            response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        # A worker that is being restarted is no reason to end all the others.
+        return {"status": "ok" if up == wanted else "degraded" if up else "down"}
+
+    @app.get("/metrics", tags=["health"])
+    async def metrics() -> Response:
+        text = metrics_text.render(await relay.metrics())
+        return Response(text, media_type=metrics_text.CONTENT_TYPE)
 
     def answer(status: int, *problems: Problem) -> JSONResponse:
         return error_response(status, context.new_trace(), problems)
@@ -81,4 +108,5 @@ def build_app(context: ManagementContext, token: str) -> ASGIApp:
         _log.error("event=management_error path=%s trace=%s", request.url.path, trace)
         return response
 
-    return TokenGate(app, token, context.new_trace)
+    open_paths = OPEN_PATHS | {"/metrics"} if context.open_metrics else OPEN_PATHS
+    return TokenGate(app, token, context.new_trace, open_paths)

@@ -23,10 +23,14 @@ from reference_relay.service.endpoints import (
 
 
 class StatusSource(Protocol):
-    """The queue, as far as its status look-up goes."""
+    """The queues of all shards, as far as their status look-up goes."""
 
-    def status(self, queue_id: str) -> MessageStatus | None:
-        """Find a message by its queue ID."""
+    async def status(self, queue_id: str) -> MessageStatus | None:
+        """Find a message by its queue ID.
+
+        Raises:
+            QueueError: Its shard cannot be asked now.
+        """
 
 
 class HistoryEntry(BaseModel):
@@ -64,11 +68,10 @@ def routes(queue: StatusSource, directory: Callable[[], Directory]) -> APIRouter
     """Build the routes under /lab/v1."""
     router = APIRouter(prefix="/lab/v1", tags=["lab"])
 
-    # A status is one look-up in the spool: not worth a thread of the pool.
     @router.get("/messages/{queue_id}")
     async def message(queue_id: str) -> MessageEntry:
         try:
-            status = queue.status(queue_id)
+            status = await queue.status(queue_id)
         except QueueError:
             problem = Problem("queue_unavailable", "The queue cannot be read now.")
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, problem) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,13 +20,20 @@ class TokenGate:
     It stands outside the routes, so that a path that does not exist is answered like one that does.
     """
 
-    def __init__(self, app: ASGIApp, token: str, new_trace: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str,
+        new_trace: Callable[[], str],
+        open_paths: Collection[str] = OPEN_PATHS,
+    ) -> None:
         self._app = app
+        self._open_paths = open_paths
         self._expected = token.encode()
         self._new_trace = new_trace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._admits(scope):
+        if scope["type"] != "http" or scope["path"] in self._open_paths or self._admits(scope):
             await self._app(scope, receive, send)
             return
         problem = Problem("unauthenticated", "A valid bearer token is needed.")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from queue import Empty, SimpleQueue
 
+from reference_relay.queue.counters import QueueCounters
 from reference_relay.queue.queued_message import QueuedMessage
 from reference_relay.queue.spool import DuplicateMessageError, QueueError, Settlement, Spool
 
@@ -73,6 +74,7 @@ class Journal:
         self._pruned_at = float("-inf")
         self.transactions = 0
         """How many transactions were made durable so far."""
+        self.counters = QueueCounters()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the thread; what it reports arrives on `loop`."""
@@ -159,9 +161,13 @@ class Journal:
         settlements: list[Settlement],
     ) -> None:
         error: QueueError | None = None
+        began = loop.time()
         try:
             self._spool.write([(each.number, each.message) for each in commits], settlements)
             self.transactions += 1
+            if commits:
+                self.counters.batch_messages.add(len(commits))
+                self.counters.commit_seconds.add(loop.time() - began)
         except DuplicateMessageError as duplicate:
             if len(commits) > 1:
                 # One bad ID must not refuse its neighbours.

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reference_relay.queue.counters import QueueCounters
 from reference_relay.queue.journal import Commit, Journal, Retention
 from reference_relay.queue.queued_message import (
     ClaimedMessage,
@@ -133,6 +134,11 @@ class Queue:
     def transactions(self) -> int:
         """How many transactions were made durable since the start."""
         return self._journal.transactions
+
+    @property
+    def counters(self) -> QueueCounters:
+        """How large the batches were and how long they took."""
+        return self._journal.counters
 
     async def commit(self, message: QueuedMessage) -> None:
         """Return when the message is durable; from then on it will be delivered.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 # Crockford's base 32: no I, L, O or U to misread; in ASCII order, so text order is time order.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_FIGURES = frozenset(ALPHABET)
 # 11 digits hold 55 bits of microseconds: until the year 3111.
 _TIME_DIGITS = 11
 # 2 digits for whoever issues: workers and nodes that share one service.
@@ -40,6 +41,13 @@ class QueueIdSource:
         # A clock that stands still or goes back is overtaken by counting on.
         self._last = max(self._last + 1, int(self._now() * 1_000_000), 0)
         return _digits(self._last, _TIME_DIGITS) + self._suffix
+
+
+def shard_of(queue_id: str) -> int | None:
+    """Return the shard that issued a queue ID; None if it is no queue ID."""
+    if len(queue_id) != LENGTH or not set(queue_id) <= _FIGURES:
+        return None
+    return _number(queue_id[_TIME_DIGITS:])
 
 
 def _digits(number: int, width: int) -> str:

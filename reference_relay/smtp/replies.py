@@ -84,7 +84,15 @@ CONTROL_ERROR = Reply.of("421 4.3.0 Error: local trouble, closing connection")
 STORAGE_FULL = Reply.of("452 4.3.1 Insufficient system storage")
 SHUTTING_DOWN = Reply.of("421 4.3.2 Service shutting down")
 IDLE_TOO_LONG = Reply.of("421 4.4.2 Error: timeout exceeded")
-TOO_MANY_CONNECTIONS = Reply.of("421 4.7.0 Error: too many connections")
+SERVICE_FULL = Reply.of("421 4.3.2 Error: too many connections, try again later")
+
+# -- too much of one client (RFC 5321 §7.8, ROB-09): always transient, and said in words --
+TOO_MANY_CONNECTIONS = Reply.of("421 4.7.0 Error: too many connections from your address")
+TOO_MANY_CONNECTIONS_OF_USER = Reply.of("421 4.7.0 Error: too many connections of this user")
+CONNECTION_RATE = Reply.of("421 4.7.0 Error: connection rate exceeded, try again later")
+TOO_MANY_SIGN_INS = Reply.of("454 4.7.0 Too many failed sign-ins, try again later")
+MESSAGE_RATE = Reply.of("450 4.7.1 Error: message rate exceeded, try again later")
+RECIPIENT_RATE = Reply.of("450 4.7.1 Error: recipient rate exceeded, try again later")
 
 # -- who may send (D-11, D-14) --
 ACCESS_DENIED = Reply.of("554 5.7.1 Access denied")

@@ -56,6 +56,7 @@ from reference_relay.smtp.transitions import (
 
 # RFC 5321 §2.4, §4.1.2: no control character belongs in a command.
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_IN_TRANSACTION = frozenset({State.SENDER, State.RECIPIENTS, State.CHUNKS})
 # What understanding a line or some content comes to.
 Outcome = Reply | Event
 
@@ -111,6 +112,11 @@ class ServerSession:
     def is_waiting(self) -> bool:
         """Whether a question is open."""
         return self._question is not None
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether a transaction is open: MAIL was accepted and nothing has ended it."""
+        return self.state in _IN_TRANSACTION
 
     def next_event(self) -> Event | None:
         """Return the next event; None when octets, or an answer, are missing."""

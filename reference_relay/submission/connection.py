@@ -5,13 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, cast
 
-from reference_relay.mail.content import outline
-from reference_relay.queue.queued_message import QueuedMessage
-from reference_relay.service.model import Account, Endpoint
-from reference_relay.service.passwords import HashPoolFull
 from reference_relay.smtp import replies
 from reference_relay.smtp.events import (
     AuthenticationRequested,
@@ -22,10 +18,10 @@ from reference_relay.smtp.events import (
     TLSRequested,
 )
 from reference_relay.smtp.reply import Reply
-from reference_relay.smtp.sasl import Credentials
 from reference_relay.smtp.server_session import ServerSession
-from reference_relay.submission import accept
+from reference_relay.submission.answers import Answers
 from reference_relay.submission.context import SubmissionContext
+from reference_relay.submission.deadlines import Deadlines
 from reference_relay.submission.tls_layer import TLSError, TLSLayer
 
 if TYPE_CHECKING:
@@ -36,52 +32,62 @@ _log = logging.getLogger(__name__)
 # One buffer serves every connection of the loop: it is read before the loop turns again.
 # A fresh buffer per read costs more than all parsing of a message (measured in the benchmarks).
 _READ_BUFFER = memoryview(bytearray(262144))
+# While a question is open at a deadline, its answer is waited for, and looked after this often.
+_OPEN_QUESTION_SECONDS = 5.0
 
 
 class Connection(asyncio.BufferedProtocol):
-    """From accept to close. `session_id` names it in the log."""
+    """From accept to close.
 
-    def __init__(self, listener: Listener, session_id: str) -> None:
-        # per connection
+    Args:
+        listener: Who accepted it.
+        session_id: Its name in the log.
+        is_encrypted: It begins with a TLS handshake (RFC 8314 §3.3).
+    """
+
+    def __init__(self, listener: Listener, session_id: str, *, is_encrypted: bool = False) -> None:
         self._listener: Listener | None = listener
         self._context: SubmissionContext = listener.context
-        self._endpoint: Endpoint = listener.endpoint
         self._tls_context: ssl.SSLContext = listener.tls_context
         self._session_id = session_id
+        self._begins_encrypted = is_encrypted
         self._session = ServerSession(listener.session_settings)
+        self._answers: Answers | None = None
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._tls: TLSLayer | None = None
         self._client_address = ""
+        self._has_place = False
+        self._is_choked = False
         self._task: asyncio.Task[None] | None = None
-        self._deadline: asyncio.TimerHandle | None = None
-        self._opened_at = 0.0
-        self._active_at = 0.0
-        # per transaction
-        self._account: Account | None = None
-        self._envelope_from = ""
+        self._timer: asyncio.TimerHandle | None = None
+        now = self._loop.time()
+        self._deadlines = Deadlines(opened_at=now, active_at=now)
 
     # -- asyncio's side --------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Judge the network (D-19), greet or deny."""
+        """Find a place, then greet, or shake hands first."""
         self._transport = cast(asyncio.Transport, transport)
-        loop = asyncio.get_running_loop()
-        self._opened_at = self._active_at = loop.time()
         peer = transport.get_extra_info("peername")
-        self._client_address = str(peer[0]) if peer else ""
-        assert self._listener is not None  # noqa: S101 - set until connection_lost
-        self._listener.remember(self)
-        self._watch(loop)
-        directory = self._context.directory()
-        if directory.admits_connection(self._endpoint, self._client_address):
-            self._session.greet()
-        elif self._context.switches.close_denied:
-            self._end("network not admitted")
+        address = self._client_address = str(peer[0]) if peer else ""
+        listener, context = self._listener, self._context
+        assert listener is not None  # noqa: S101 - set until connection_lost
+        listener.remember(self)
+        self._answers = Answers(
+            self._session, context, listener.endpoint, self._session_id, address
+        )
+        context.counters.connections += 1
+        full = context.guard.admit_connection(address, context.limits, context.rates, context.now())
+        if full is not None:
+            self._turn_away(full, self._answers)
             return
+        self._has_place = True
+        if self._begins_encrypted:
+            self._start_handshake()
         else:
-            _log.info("denied session=%s address=%s", self._session_id, self._client_address)
-            self._session.deny()
-        self._flush()
+            self._watch()
+            self._open(self._answers)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Lend the shared buffer to the loop."""
@@ -89,47 +95,65 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was read: one pass through TLS and session, one write."""
-        self._active_at = asyncio.get_running_loop().time()
+        self._deadlines.received(nbytes, self._loop.time())
         octets = _READ_BUFFER[:nbytes]
-        if self._tls is None:
+        tls = self._tls
+        if tls is None:
             self._session.receive_data(bytes(octets))
         else:
             try:
-                plaintext = self._tls.receive(octets)
+                plaintext = tls.receive(octets)
             except TLSError as failure:
-                _log.info("tls-failed session=%s reason=%s", self._session_id, failure)
-                self._write(self._tls.data_to_send())
-                self._end("TLS failed")
+                self._tls_failed(tls, failure)
                 return
+            if self._deadlines.handshake_since is not None and tls.is_established:
+                self._end_handshake()
             if plaintext:
                 self._session.receive_data(plaintext)
         self._converse()
-        if self._tls is not None and self._tls.is_closed_by_peer:
+        if tls is not None and tls.is_closed_by_peer:
             self._end("closed by client")
 
     def eof_received(self) -> bool:
         """The client has gone: an end of file is never an end of data (RFC 5321 §4.1.1.10)."""
         return False
 
+    def pause_writing(self) -> None:
+        """The client does not read its replies: take no more commands (ROB-04)."""
+        self._is_choked = True
+        self._control_flow()
+
+    def resume_writing(self) -> None:
+        """The replies have left."""
+        self._is_choked = False
+        self._control_flow()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything: TLS engines in a cycle would outlive their connection."""
-        if self._deadline is not None:
-            self._deadline.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._listener is not None:
             self._listener.forget(self)
-        if self._account is not None or self._session.pending_octets:
-            _log.info("lost session=%s state=%s", self._session_id, self._session.state.name)
-        self._deadline = None
+        if self._has_place:
+            self._context.guard.connection_ended(self._client_address)
+        if self._answers is not None:
+            self._answers.ended()
+        self._timer = None
         self._listener = None
         self._transport = None
         self._tls = None
-        self._account = None
+        self._answers = None
 
-    # -- the dialogue ----------------------------------------------------------------------
+    # -- beginning and end -----------------------------------------------------------------
 
-    def shut_down(self) -> None:
-        """Say 421 and close, unless a question is open: then its answer comes first."""
-        if not self._session.is_waiting:
+    def shut_down(self, *, is_last_call: bool = False) -> None:
+        """Say 421 and close; what is open, a question or a transaction, may come to its end first.
+
+        Args:
+            is_last_call: The time for open transactions is over.
+        """
+        session = self._session
+        if not session.is_waiting and (is_last_call or not session.is_in_transaction):
             self._say_farewell(replies.SHUTTING_DOWN)
 
     def abort(self) -> None:
@@ -137,136 +161,90 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def _open(self, answers: Answers) -> None:
+        """Greet or deny (D-11)."""
+        if answers.admits_network():
+            self._session.greet()
+        elif self._context.switches.close_denied:
+            self._end("network not admitted")
+            return
+        else:
+            self._session.deny()
+        self._flush()
+
+    def _turn_away(self, reply: Reply, answers: Answers) -> None:
+        self._context.counters.refuse_session("address" if reply.enhanced == "4.7.0" else "full")
+        answers.log("turned-away", f"address={self._client_address} reply={str(reply)!a}")
+        if self._begins_encrypted:
+            # A handshake for everybody who is too much would make a flood worse.
+            self._end("too many connections")
+        else:
+            self._say_farewell(reply)
+
+    def _start_handshake(self) -> None:
+        self._tls = TLSLayer(self._tls_context)
+        self._deadlines.handshake_since = self._loop.time()
+        self._session.encryption_started()
+        self._watch()
+
+    def _end_handshake(self) -> None:
+        self._context.counters.handshakes += 1
+        self._deadlines.handshake_since = None
+        if self._begins_encrypted and self._answers is not None:
+            self._open(self._answers)
+
+    def _tls_failed(self, tls: TLSLayer, failure: TLSError) -> None:
+        if self._deadlines.handshake_since is not None:
+            self._context.counters.failed_handshakes += 1
+        if self._answers is not None:
+            self._answers.log("tls-failed", f"reason={str(failure)!a}")
+        self._write(tls.data_to_send())
+        self._end("TLS failed")
+
+    # -- the dialogue ----------------------------------------------------------------------
+
     def _converse(self) -> None:
-        session = self._session
+        session, answers = self._session, self._answers
+        if answers is None:
+            return
         while (event := session.next_event()) is not None:
             match event:
-                case SenderProposed(reverse_path):
-                    self._answer_sender(session, str(reverse_path or ""), event)
-                case RecipientProposed(forward_path):
-                    refusal = accept.judge_recipient(forward_path)
-                    if refusal is None:
-                        session.accept()
-                    else:
-                        session.reject(refusal)
+                case SenderProposed():
+                    if self._is_stopping:
+                        self._say_farewell(replies.SHUTTING_DOWN)
+                        return
+                    answers.sender(event)
+                case RecipientProposed():
+                    answers.recipient(event)
                 case ContentReceived():
-                    self._take_content(session, event)
+                    cipher = self._tls.cipher if self._tls is not None else None
+                    rest = answers.content(event, cipher)
+                    if rest is not None:
+                        self._start(rest)
                 case AuthenticationRequested():
-                    self._start(self._authenticate(event))
+                    self._start(self._authenticate(event, answers))
                 case TLSRequested():
                     self._flush()
-                    self._tls = TLSLayer(self._tls_context)
-                    session.encryption_started()
+                    self._start_handshake()
                 case SessionEnded(reason):
                     self._flush()
                     self._end(reason)
                     return
         self._flush()
-        self._control_flow(session)
+        if self._is_stopping:
+            self.shut_down()
+        self._control_flow()
 
-    def _answer_sender(self, session: ServerSession, address: str, event: SenderProposed) -> None:
-        verdict = accept.judge_sender(
-            self._context,
-            self._endpoint,
-            session.identity or "",
-            self._client_address,
-            event.reverse_path,
-        )
-        if isinstance(verdict, Reply):
-            self._account = None
-            self._log_refusal("MAIL", address, verdict)
-            session.reject(verdict)
-        else:
-            self._account = verdict
-            session.accept()
+    async def _authenticate(self, event: AuthenticationRequested, answers: Answers) -> None:
+        farewell = await answers.authentication(event)
+        if self._transport is None:
+            # The client has gone meanwhile, too early to give back what it was given then.
+            answers.leave()
+        elif farewell is not None:
+            self._say_farewell(farewell)
 
-    def _take_content(self, session: ServerSession, event: ContentReceived) -> None:
-        account, self._account = self._account, None
-        assert account is not None  # noqa: S101 - the session lets no content in without MAIL
-        sender = str(event.envelope.reverse_path or "")
-        found = outline(event.content)
-        try:
-            refusal = accept.judge_content(self._context, account, found)
-        except Exception:
-            # A fault of ours must not let unjudged content pass, nor refuse it for ever.
-            _log.exception("judging failed session=%s", self._session_id)
-            refusal = replies.LOCAL_ERROR
-        if refusal is not None:
-            self._log_refusal("content", sender, refusal)
-            session.reject(refusal)
-            return
-        message = accept.prepare(
-            self._context,
-            self._endpoint,
-            account,
-            event.envelope,
-            found,
-            client_name=session.hello_name,
-            client_address=self._client_address,
-            cipher=self._tls.cipher if self._tls is not None else None,
-        )
-        self._start(self._commit(message))
-
-    async def _commit(self, message: QueuedMessage) -> None:
-        try:
-            await self._context.queue.commit(message)
-        except Exception:
-            # One place for all trouble of the store: transient, and never its text (RFC 5321 §4.2).
-            _log.exception("commit failed session=%s", self._session_id)
-            self._session.reject(replies.LOCAL_ERROR)
-        else:
-            _log.info(
-                "accepted session=%s queue_id=%s from=%a recipients=%d octets=%d",
-                self._session_id,
-                message.queue_id,
-                str(message.envelope.reverse_path or ""),
-                len(message.envelope.recipients),
-                len(message.content),
-            )
-            self._session.accept(self._context.wording.message_queued(message.queue_id))
-
-    async def _authenticate(self, event: AuthenticationRequested) -> None:
-        credentials = event.credentials
-        account = self._admitted_account(credentials)
-        try:
-            # D-10: who has no business here costs a hash like anybody else; time tells nothing.
-            fits = await self._context.passwords.verify(
-                account.user.password_hash if account is not None else None,
-                credentials.authentication_identity,
-                credentials.password,
-            )
-        except HashPoolFull:
-            self._session.reject(replies.AUTHENTICATION_BUSY)
-        except Exception:
-            _log.exception("authentication failed session=%s", self._session_id)
-            self._session.reject(replies.AUTHENTICATION_BUSY)
-        else:
-            if fits and account is not None:
-                _log.info(
-                    "authenticated session=%s user=%a", self._session_id, account.user.username
-                )
-                self._session.authenticated(account.user.username)
-            else:
-                _log.info("authentication-refused session=%s", self._session_id)
-                self._session.reject(replies.CREDENTIALS_INVALID)
-
-    def _admitted_account(self, credentials: Credentials) -> Account | None:
-        """Find the account that may authenticate here, from this network (CBR-11, EPT-05)."""
-        name = credentials.authentication_identity
-        # RFC 4616 §2: acting as somebody else is nobody's right here.
-        if credentials.authorization_identity not in (b"", name):
-            return None
-        directory = self._context.directory()
-        try:
-            account = directory.account(name.decode("utf-8"))
-        except UnicodeDecodeError:
-            return None
-        if account and directory.admits_account(account, self._endpoint, self._client_address):
-            return account
-        return None
-
-    def _start(self, answering: Coroutine[None, None, None]) -> None:
-        self._task = asyncio.get_running_loop().create_task(answering)
+    def _start(self, answering: Coroutine[Any, Any, None]) -> None:
+        self._task = self._loop.create_task(answering)
         self._task.add_done_callback(self._go_on)
 
     def _go_on(self, task: asyncio.Task[None]) -> None:
@@ -275,27 +253,29 @@ class Connection(asyncio.BufferedProtocol):
             _log.error("session=%s failed", self._session_id, exc_info=error)
             self._say_farewell(replies.CONTROL_ERROR)
             return
-        if self._transport is None:
-            return
-        if self._listener is not None and self._listener.is_stopping:
-            self._say_farewell(replies.SHUTTING_DOWN)
-            return
-        self._converse()
+        if self._transport is not None:
+            self._converse()
+
+    @property
+    def _is_stopping(self) -> bool:
+        return self._listener is not None and self._listener.is_stopping
 
     # -- the transport ---------------------------------------------------------------------
 
-    def _control_flow(self, session: ServerSession) -> None:
-        transport = self._transport
+    def _control_flow(self) -> None:
+        transport, session = self._transport, self._session
         if transport is None or transport.is_closing():
             return
         is_full = session.is_waiting and session.pending_octets > self._context.limits.unread_octets
-        if is_full:
+        if is_full or self._is_choked:
             transport.pause_reading()
         elif not transport.is_reading():
             transport.resume_reading()
 
     def _flush(self) -> None:
         octets = self._session.data_to_send()
+        if octets:
+            self._deadlines.answered(self._loop.time())
         if self._tls is None:
             self._write(octets)
             return
@@ -322,26 +302,21 @@ class Connection(asyncio.BufferedProtocol):
             self._tls.close()
             self._write(self._tls.data_to_send())
         transport.close()
+        # What the client does not fetch must not hold us for longer than a handshake may.
+        self._arm(self._loop.time() + self._context.limits.handshake_seconds, self.abort)
 
-    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Arm one timer for all time limits; activity moves a mark, not the timer."""
-        limits = self._context.limits
-        due = [self._active_at + limits.idle_seconds, self._opened_at + limits.session_seconds]
-        if self._tls is None or not self._tls.is_established:
-            due.append(self._opened_at + limits.idle_seconds)
-        if self._tls is not None and not self._tls.is_established:
-            due.append(self._active_at + limits.handshake_seconds)
-        if loop.time() >= min(due) and not self._session.is_waiting:
+    def _watch(self) -> None:
+        """Keep one timer for all time limits; progress moves a mark, not the timer."""
+        due = self._deadlines.due(self._context.limits, is_encrypted=self._session.is_encrypted)
+        now = self._loop.time()
+        if due > now:
+            self._arm(due, self._watch)
+        elif self._session.is_waiting:
+            self._arm(now + _OPEN_QUESTION_SECONDS, self._watch)
+        else:
             self._say_farewell(replies.IDLE_TOO_LONG)
-            return
-        wait = max(min(due) - loop.time(), min(limits.handshake_seconds, limits.idle_seconds) / 4)
-        self._deadline = loop.call_later(min(wait, limits.handshake_seconds), self._watch, loop)
 
-    def _log_refusal(self, stage: str, sender: str, reply: Reply) -> None:
-        _log.info(
-            "refused session=%s stage=%s from=%a reply=%a",
-            self._session_id,
-            stage,
-            sender,
-            str(reply),
-        )
+    def _arm(self, due: float, then: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, then)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,7 +13,11 @@ from reference_relay.service.directory import Directory
 from reference_relay.service.model import Endpoint
 from reference_relay.smtp.replies import SEED, ReplyBook
 from reference_relay.smtp.settings import SessionSettings
-from reference_relay.submission.settings import Limits, Switches
+from reference_relay.submission.counters import SubmissionCounters
+from reference_relay.submission.guard import Guard
+from reference_relay.submission.settings import Limits, Rates, Switches
+
+_log = logging.getLogger(__name__)
 
 
 class CommitsMail(Protocol):
@@ -35,9 +40,18 @@ class VerifiesPasswords(Protocol):
         ...
 
 
+def _log_line(text: str) -> None:
+    _log.info("%s", text)
+
+
 @dataclass(frozen=True, slots=True)
 class SubmissionContext:
-    """The relay around a connection; `directory` gives the snapshot in force."""
+    """The relay around a connection; `directory` gives the snapshot in force.
+
+    Attributes:
+        now: The relay's clock, seconds since the epoch.
+        log_line: Takes the line of a session or transaction; the relay brings a cheap one.
+    """
 
     hostname: str
     directory: Callable[[], Directory]
@@ -47,7 +61,11 @@ class SubmissionContext:
     now: Callable[[], float]
     wording: ReplyBook = SEED
     limits: Limits = field(default_factory=Limits)
+    rates: Rates = field(default_factory=Rates)
     switches: Switches = field(default_factory=Switches)
+    guard: Guard = field(default_factory=Guard)
+    counters: SubmissionCounters = field(default_factory=SubmissionCounters)
+    log_line: Callable[[str], None] = _log_line
 
     @property
     def attachment_rules(self) -> AttachmentRules:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,41 @@ def test_defaults_and_switches(folder: Path) -> None:
     assert (config.limits.recipients, config.limits.idle_seconds) == (7, 2)
 
 
+def test_workers_rates_and_implicit_tls(folder: Path) -> None:
+    """One process and no rates unless asked for; "auto" is the cores that may be used."""
+    plain = load(folder)
+    assert (plain.workers.count, plain.workers.loop) == (1, "asyncio")
+    assert plain.rates.messages_per_user is None
+    assert plain.endpoints[0].implicit_tls_ports == ()
+    text = changed("port = 0", "port = 0\nimplicit_tls_ports = [465, 0]") + (
+        '[workers]\ncount = "auto"\n[rates]\nwindow_seconds = 3600\nmessages_per_user = 5\n'
+    )
+    config = load(folder, text)
+    assert config.workers.count == len(os.sched_getaffinity(0))
+    assert (config.rates.window_seconds, config.rates.messages_per_user) == (3600, 5)
+    assert config.endpoints[0].implicit_tls_ports == (465, 0)
+
+
+def test_both_kinds_of_port_are_one_namespace(folder: Path) -> None:
+    """A port cannot be for STARTTLS and for implicit TLS at the same address."""
+    text = changed("port = 0", "port = 2525\nimplicit_tls_ports = [2525]")
+    assert problems(folder, text) == [
+        "endpoint[0].implicit_tls_ports: expected each socket once, "
+        "'127.0.1.1 2525' is also at endpoint[0].port",
+        "endpoint[0].implicit_tls_ports: expected each socket once, "
+        "'::1 2525' is also at endpoint[0].port",
+    ]
+
+
+def test_uvloop_that_is_not_installed_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an extra, and the message says so."""
+    monkeypatch.setattr("reference_relay.config_tables.find_spec", lambda name: None)
+    text = changed("[log]", '[workers]\nloop = "uvloop"\n[log]')
+    assert problems(folder, text) == ["workers.loop: expected the extra uvloop to be installed"]
+
+
 def test_the_vendor_profile_takes_fifty_recipients(folder: Path) -> None:
     """The later profile's own limit holds unless the file says otherwise."""
     vendor = changed("seed-2025", "vendor-2026")
@@ -212,6 +248,16 @@ def test_the_vendor_profile_takes_fifty_recipients(folder: Path) -> None:
         ("[log]", "[limits]\neror = 1\n[log]", "limits.eror: unknown key, did you mean 'errors'"),
         ("[log]", "[switches]\nstrict_path = true\n[log]", "switches.strict_path: unknown key"),
         ("[log]", "[switches]\nstrict_paths = 1\n[log]", "switches.strict_paths: expected true"),
+        ("[log]", "[rates]\nmessages_per_user = 0\n[log]", "rates: expected numbers above zero"),
+        ("[log]", '[rates]\nmessages_per_user = "5"\n[log]', "rates.messages_per_user: expected"),
+        ("[log]", "[rates]\nmesages = 1\n[log]", "rates.mesages: unknown key"),
+        ("[log]", "[workers]\ncount = 0\n[log]", "workers.count: expected a number from 1"),
+        ("[log]", "[workers]\ncount = 65\n[log]", "workers.count: expected a number from 1"),
+        ("[log]", "[workers]\ncount = true\n[log]", "workers.count: expected a number from 1"),
+        ("[log]", '[workers]\ncount = "many"\n[log]', "workers.count: expected a number"),
+        ("[log]", '[workers]\nloop = "trio"\n[log]', "workers.loop: expected one of asyncio"),
+        ("port = 0", "port = 0\nimplicit_tls_ports = 465", "endpoint[0].implicit_tls_ports: exp"),
+        ("port = 0", "port = 0\nimplicit_tls_ports = [-1]", "endpoint[0].implicit_tls_ports[0]"),
         ("[log]", "[log", "expected TOML: "),
     ],
 )  # fmt: skip

@@ -6,12 +6,11 @@ import asyncio
 import logging
 import os
 import signal
-from typing import cast
 
 import pytest
 
+from reference_relay.config import Config
 from reference_relay.lifetime import stop_event, until_stopped
-from reference_relay.relay import Relay
 
 
 class ScriptedRelay:
@@ -20,10 +19,13 @@ class ScriptedRelay:
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault = fault
 
-    async def delivery_ended(self) -> None:
+    async def ended(self) -> None:
         if self.fault is not None:
             raise self.fault
         await asyncio.Event().wait()
+
+    async def reload(self, wanted: Config) -> tuple[str, ...]:
+        raise NotImplementedError
 
 
 def run(fault: Exception | None, number: signal.Signals | None) -> int:
@@ -31,9 +33,7 @@ def run(fault: Exception | None, number: signal.Signals | None) -> int:
         stopping = stop_event()
         if number is not None:
             os.kill(os.getpid(), number)
-        return await asyncio.wait_for(
-            until_stopped(cast(Relay, ScriptedRelay(fault)), stopping), timeout=10
-        )
+        return await asyncio.wait_for(until_stopped(ScriptedRelay(fault), stopping), timeout=10)
 
     return asyncio.run(live())
 

@@ -16,6 +16,7 @@ import pytest
 
 from reference_relay.mail.address import Mailbox
 from reference_relay.management.app import ManagementContext
+from reference_relay.management.metrics_text import Family, Sample
 from reference_relay.management.server import ManagementServer
 from reference_relay.queue.queue import QueueError
 from reference_relay.queue.queued_message import (
@@ -42,10 +43,19 @@ KNOWN = MessageStatus(
 )
 
 
-class ScriptedQueue:
-    """Knows one message, and two that bring trouble."""
+class ScriptedRelay:
+    """Knows one message, and two that bring trouble; its workers come and go."""
 
-    def status(self, queue_id: str) -> MessageStatus | None:
+    workers_up = (1, 1)
+
+    @property
+    def directory(self) -> Directory:
+        return Directory(PROFILE["name"], [])
+
+    async def metrics(self) -> list[Family]:
+        return [Family("mail_total", "counter", "Mail.", (Sample({"from": 'a "b"'}, 3),))]
+
+    async def status(self, queue_id: str) -> MessageStatus | None:
         if queue_id == "TROUBLE":
             raise QueueError("disk on fire at /secret/path")
         if queue_id == "BUG":
@@ -61,15 +71,14 @@ class Answer:
 
 
 PROFILE = {"name": "seed-2025"}
+RELAY = ScriptedRelay()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def port() -> Iterator[int]:
     """The port of a server in a thread of its own."""
     traces = count(1)
-    context = ManagementContext(
-        ScriptedQueue(), lambda: Directory(PROFILE["name"], []), lambda: f"trace-{next(traces)}"
-    )
+    context = ManagementContext(RELAY, lambda: f"trace-{next(traces)}")
     listening: queue.Queue[int] = queue.Queue()
     ended = threading.Event()
 
@@ -95,7 +104,9 @@ def ask(
         headers = {} if token is None else {"Authorization": token}
         connection.request(method, path, headers=headers)
         response = connection.getresponse()
-        return Answer(response.status, dict(response.getheaders()), json.load(response))
+        headers, text = dict(response.getheaders()), response.read().decode()
+        is_json = headers["content-type"] == "application/json"
+        return Answer(response.status, headers, json.loads(text) if is_json else text)
     finally:
         connection.close()
 
@@ -194,9 +205,52 @@ def test_the_endpoints_of_a_region(
     assert answer.body == {"public": public, "private": f"private.{public}"}
 
 
+@pytest.mark.parametrize(
+    ("workers_up", "status", "word"),
+    [((2, 2), 200, "ok"), ((1, 2), 200, "degraded"), ((0, 2), 503, "down")],
+)
+def test_health_follows_the_workers(
+    port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    workers_up: tuple[int, int],
+    status: int,
+    word: str,
+) -> None:
+    """A relay without any worker is down; with some it goes on. No token is needed."""
+    monkeypatch.setattr(RELAY, "workers_up", workers_up)
+    answer = ask(port, "/healthz", token=None)
+    assert (answer.status, answer.body) == (status, {"status": word})
+
+
+def test_metrics_are_text_behind_the_token(port: int) -> None:
+    """The metrics are in the text format, labels escaped, and not for everybody."""
+    assert ask(port, "/metrics", token=None).status == 401
+    answer = ask(port, "/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.body.splitlines() == [
+        "# HELP mail_total Mail.",
+        "# TYPE mail_total counter",
+        'mail_total{from="a \\"b\\""} 3',
+    ]
+
+
+def test_open_metrics_need_no_token() -> None:
+    """With open_metrics a scraper needs nothing; everything else is as before."""
+
+    async def statuses() -> list[int]:
+        server = ManagementServer(ManagementContext(RELAY, lambda: "", open_metrics=True), TOKEN)
+        port = await server.start("127.0.0.1", 0)
+        paths = ("/metrics", "/lab/v1/messages/KNOWN")
+        asked = [await asyncio.to_thread(ask, port, path, token=None) for path in paths]
+        await server.stop()
+        return [answer.status for answer in asked]
+
+    assert asyncio.run(statuses()) == [200, 401]
+
+
 def test_a_taken_port_is_an_oserror(port: int) -> None:
     """The relay can say that the port is in use."""
-    context = ManagementContext(ScriptedQueue(), lambda: Directory("seed-2025", []), lambda: "")
+    context = ManagementContext(RELAY, lambda: "")
 
     async def start() -> None:
         with pytest.raises(OSError, match="in use"):

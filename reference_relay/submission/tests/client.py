@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import select
 import socket
 import ssl
 from pathlib import Path
@@ -25,6 +26,7 @@ class Client:
         context.verify_mode = ssl.CERT_NONE
         self._engine = context.wrap_bio(self._incoming, self._outgoing)
         self._plaintext = b""
+        self.unsent = b""
 
     def __enter__(self) -> Client:
         return self
@@ -73,9 +75,44 @@ class Client:
                     self._plaintext = self._plaintext[len(reply) :]
                     return reply
             try:
-                self._plaintext += self._engine.read(65536)
+                plaintext = self._engine.read(65536)
             except ssl.SSLWantReadError:
                 self._incoming.write(self._receive())
+            else:
+                if not plaintext:
+                    raise EOFError("the relay closed the session")
+                self._plaintext += plaintext
+
+    def queue(self, octets: bytes) -> None:
+        """Encrypt octets for `send_some`."""
+        self._engine.write(octets)
+        self.unsent += self._outgoing.read()
+
+    def send_some(self) -> None:
+        """Send what the socket takes of what is queued."""
+        taken = self.socket.send(self.unsent)
+        self.unsent = self.unsent[taken:]
+
+    def read_while_sending(self, octets: bytes) -> bytes:
+        """Send what is queued and these octets, and read until the connection is closed."""
+        self.queue(octets)
+        received: list[bytes] = []
+        self.socket.setblocking(False)
+        while True:
+            wanted = [self.socket] if self.unsent else []
+            readable, writable, _ = select.select([self.socket], wanted, [], 10)
+            if writable:
+                self.send_some()
+            if readable:
+                piece = self.socket.recv(262144)
+                self._incoming.write(piece)
+                try:
+                    while plaintext := self._engine.read(65536):
+                        received.append(plaintext)
+                except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+                    pass
+                if not piece:
+                    return b"".join(received)
 
     def say(self, octets: bytes) -> bytes:
         """Send octets encrypted and read the next reply."""

@@ -1,0 +1,195 @@
+"""The answers to a session's questions: judged by policy, counted, and put into the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Coroutine
+
+from reference_relay.mail.content import outline
+from reference_relay.queue.queued_message import QueuedMessage
+from reference_relay.service.model import Account, Endpoint
+from reference_relay.smtp import replies
+from reference_relay.smtp.events import (
+    AuthenticationRequested,
+    ContentReceived,
+    RecipientProposed,
+    SenderProposed,
+)
+from reference_relay.smtp.reply import Reply
+from reference_relay.smtp.server_session import ServerSession
+from reference_relay.submission import accept
+from reference_relay.submission.context import SubmissionContext
+from reference_relay.submission.sign_in import sign_in
+
+_log = logging.getLogger(__name__)
+
+
+class Answers:
+    """What one connection's session is told.
+
+    Args:
+        session: The one that asks.
+        context: The relay around it.
+        endpoint: Where it is.
+        session_id: Its name in the log.
+        address: The client's.
+    """
+
+    def __init__(
+        self,
+        session: ServerSession,
+        context: SubmissionContext,
+        endpoint: Endpoint,
+        session_id: str,
+        address: str,
+    ) -> None:
+        # per connection
+        self._session = session
+        self._context = context
+        self._endpoint = endpoint
+        self._session_id = session_id
+        self._address = address
+        # per session
+        self._username: str | None = None
+        # per transaction
+        self._account: Account | None = None
+
+    def admits_network(self) -> bool:
+        """Judge the network (D-19)."""
+        context = self._context
+        if context.directory().admits_connection(self._endpoint, self._address):
+            return True
+        context.counters.refuse_session("network")
+        self.log("denied", f"address={self._address}")
+        return False
+
+    def sender(self, event: SenderProposed) -> None:
+        """Answer MAIL."""
+        context = self._context
+        username = self._session.identity or ""
+        verdict: Account | Reply = accept.judge_sender(
+            context, self._endpoint, username, self._address, event.reverse_path
+        )
+        if isinstance(verdict, Account):
+            account = verdict
+            refusal = context.guard.admit_message(
+                username, self._address, context.rates, context.now()
+            )
+            if refusal is None:
+                self._account = account
+                self._session.accept()
+                return
+            verdict = refusal
+        self._account = None
+        self._refuse("MAIL", str(event.reverse_path or ""), verdict)
+
+    def recipient(self, event: RecipientProposed) -> None:
+        """Answer RCPT."""
+        context = self._context
+        refusal = accept.judge_recipient(event.forward_path) or context.guard.admit_recipient(
+            self._session.identity or "", self._address, context.rates, context.now()
+        )
+        if refusal is None:
+            self._session.accept()
+            return
+        # Without a line of its own: one transaction can have a thousand of them.
+        context.counters.refuse("RCPT", refusal)
+        self._session.reject(refusal)
+
+    def content(
+        self, event: ContentReceived, cipher: str | None
+    ) -> Coroutine[None, None, None] | None:
+        """Refuse content, or return the rest of its way, which takes time.
+
+        Args:
+            event: What was received.
+            cipher: For the trace field; None in clear.
+        """
+        account, self._account = self._account, None
+        assert account is not None  # noqa: S101 - the session lets no content in without MAIL
+        found = outline(event.content)
+        try:
+            refusal = accept.judge_content(self._context, account, found)
+        except Exception:
+            # A fault of ours must not let unjudged content pass, nor refuse it for ever.
+            _log.exception("judging failed session=%s", self._session_id)
+            refusal = replies.LOCAL_ERROR
+        if refusal is not None:
+            self._refuse("content", str(event.envelope.reverse_path or ""), refusal)
+            return None
+        message = accept.prepare(
+            self._context,
+            self._endpoint,
+            account,
+            event.envelope,
+            found,
+            client_name=self._session.hello_name,
+            client_address=self._address,
+            cipher=cipher,
+        )
+        return self._commit(message)
+
+    async def authentication(self, event: AuthenticationRequested) -> Reply | None:
+        """Answer AUTH; a reply that is returned has to end the session instead."""
+        context = self._context
+        verdict = await sign_in(context, self._endpoint, event.credentials, self._address)
+        if isinstance(verdict, Reply):
+            self.log("authentication-refused", f"reply={str(verdict)!a}")
+            self._session.reject(verdict)
+            return None
+        username = verdict.user.username
+        full = context.guard.admit_user(username, context.limits)
+        if full is not None:
+            context.counters.refuse_session("user")
+            self.log("turned-away", f"user={username!a} reply={str(full)!a}")
+            return full
+        self._username = username
+        context.counters.sign_ins += 1
+        self.log("authenticated", f"user={username!a}")
+        self._session.authenticated(username)
+        return None
+
+    def ended(self) -> None:
+        """The connection has gone: note what it left unfinished, give its place back."""
+        session = self._session
+        if session.is_in_transaction or session.pending_octets:
+            self.log("lost", f"state={session.state.name}")
+        self._account = None
+        self.leave()
+
+    def leave(self) -> None:
+        """Give the user's place back."""
+        if self._username is not None:
+            self._context.guard.user_left(self._username)
+            self._username = None
+
+    def log(self, event: str, text: str) -> None:
+        """Write a line of this session."""
+        self._context.log_line(f"{event} session={self._session_id} {text}")
+
+    async def _commit(self, message: QueuedMessage) -> None:
+        context = self._context
+        try:
+            await context.queue.commit(message)
+        except Exception:
+            # One place for all trouble of the store: transient, and never its text (RFC 5321 §4.2).
+            _log.exception("commit failed session=%s", self._session_id)
+            context.counters.refuse("content", replies.LOCAL_ERROR)
+            self._session.reject(replies.LOCAL_ERROR)
+            return
+        recipients, octets = len(message.envelope.recipients), len(message.content)
+        counters = context.counters
+        counters.messages += 1
+        counters.recipients += recipients
+        counters.octets += octets
+        context.log_line(
+            f"accepted session={self._session_id} queue_id={message.queue_id}"
+            f" from={str(message.envelope.reverse_path or '')!a}"
+            f" recipients={recipients} octets={octets}"
+        )
+        self._session.accept(context.wording.message_queued(message.queue_id))
+
+    def _refuse(self, stage: str, sender: str, reply: Reply) -> None:
+        self._context.counters.refuse(stage, reply)
+        self.log("refused", f"stage={stage} from={sender!a} reply={str(reply)!a}")
+        self._session.reject(reply)

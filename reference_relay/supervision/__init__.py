@@ -1,0 +1,1 @@
+"""Several processes: who starts the workers, replaces them, and tells them what to serve."""

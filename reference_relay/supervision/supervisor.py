@@ -1,0 +1,209 @@
+"""The composition root of a relay in several processes: workers, and what they share.
+
+The supervisor binds the sockets, gives each worker its own, holds the management API and the
+snapshot of the service, and fills the place of a worker that died. No mail passes through it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from reference_relay.config import Config, ConfigError, no_text
+from reference_relay.doors import open_doors
+from reference_relay.management.metrics_text import Family
+from reference_relay.management_start import management_token, start_management
+from reference_relay.metrics import Row, families
+from reference_relay.prepared import prepare
+from reference_relay.queue import status_document
+from reference_relay.queue.queue import QueueError
+from reference_relay.queue.queue_id import shard_of
+from reference_relay.queue.queued_message import MessageStatus
+from reference_relay.refusal import refusal
+from reference_relay.relay import Ready
+from reference_relay.reload import effective
+from reference_relay.service import snapshot
+from reference_relay.service.directory import Directory
+from reference_relay.shard import keeper_of, left_behind
+from reference_relay.supervision.control_channel import ChannelClosed, OrderRefused
+from reference_relay.supervision.worker_slot import Served, WorkerSlot
+
+# Ours: what a worker may take to stop beyond the time of its open transactions, for deliveries
+# under way and for the last sync.
+_STOP_MARGIN_SECONDS = 15.0
+
+
+class Supervisor:
+    """A whole relay: this process, and as many workers as the configuration wants.
+
+    Args:
+        config: What to build.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        # Read here as well, so that nothing unusable ever reaches a worker.
+        self._prepared = prepare(config)
+        self._served = Served(0, str(config.source), {"config": _document(config)})
+        self._slots: list[WorkerSlot] = []
+        self._changing = asyncio.Lock()
+        self._running = AsyncExitStack()
+
+    async def start(self) -> Ready:
+        """Start all workers, then the management API.
+
+        Raises:
+            ConfigError: Something is not as the configuration says; nothing is left running.
+        """
+        try:
+            return await self._start()
+        except BaseException:
+            await self._running.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Let every worker come to an orderly end, all at once."""
+        await self._running.aclose()
+
+    async def ended(self) -> None:
+        """Wait for ever: a worker that breaks is replaced."""
+        await asyncio.Event().wait()
+
+    def kill(self) -> None:
+        """End all workers at once; what they have promised is on disk."""
+        for slot in self._slots:
+            slot.kill()
+
+    async def reload(self, wanted: Config) -> tuple[str, ...]:
+        """Change to another configuration, as far as that goes without a restart.
+
+        Returns:
+            What stays as it is, one key each.
+
+        Raises:
+            ConfigError: It cannot be used; everything stays as it is.
+        """
+        async with self._changing:
+            config, ignored = effective(self._config, wanted)
+            self._prepared = prepare(config)
+            self._config = config
+            await self._serve({"config": _document(config)})
+        return ignored
+
+    async def publish(self, directory: Directory) -> None:
+        """Enforce another directory; every worker enforces it on return (D-27).
+
+        Raises:
+            ConfigError: A DKIM key cannot be used; the old directory stays.
+        """
+        async with self._changing:
+            self._prepared = self._prepared.with_directory(directory)
+            document = snapshot.to_document(directory)
+            await self._serve({"config": _document(self._config), "directory": document})
+
+    async def _serve(self, fields: dict[str, Any]) -> None:
+        # First the word for whoever is started from now on, then to those who serve already.
+        self._served = Served(self._served.version + 1, str(self._config.source), fields)
+        await asyncio.gather(*(slot.bring_up_to(self._served) for slot in self._slots))
+
+    # -- what the management API asks --------------------------------------------------------
+
+    @property
+    def directory(self) -> Directory:
+        """The snapshot in force."""
+        return self._prepared.directory
+
+    @property
+    def pids(self) -> tuple[int | None, ...]:
+        """The process id of each worker; None where there is none now."""
+        return tuple(slot.pid for slot in self._slots)
+
+    @property
+    def workers_up(self) -> tuple[int, int]:
+        """How many workers serve, and how many there should be."""
+        return sum(slot.is_up for slot in self._slots), self._config.workers.count
+
+    async def status(self, queue_id: str) -> MessageStatus | None:
+        """Return what became of an accepted message.
+
+        Raises:
+            QueueError: The worker that knows cannot be asked, or cannot read its spool.
+        """
+        shard = shard_of(queue_id)
+        if shard is None:
+            return None
+        slot = self._slots[keeper_of(shard, len(self._slots))]
+        try:
+            document = await slot.ask("status", queue_id=queue_id)
+        except (ChannelClosed, OrderRefused, TimeoutError) as error:
+            raise QueueError(f"worker {slot.number}: {error!r}") from error
+        return None if document is None else status_document.from_document(document)
+
+    async def metrics(self) -> Sequence[Family]:
+        """Read the counters of all workers; one that is down has none."""
+        rows = await asyncio.gather(*map(_measure, self._slots))
+        return families({slot.number: own for slot, own in zip(self._slots, rows, strict=True)})
+
+    async def _start(self) -> Ready:
+        config = self._config
+        count = config.workers.count
+        token = management_token(config)
+        doors = open_doors(config, count)
+        orphans = left_behind(config.state_directory, count)
+        self._slots = [
+            WorkerSlot(
+                number,
+                own,
+                [shard for shard in orphans if keeper_of(shard, count) == number],
+                config.workers.loop,
+                lambda: self._served,
+            )
+            for number, own in enumerate(doors.by_worker)
+        ]
+        self._running.push_async_callback(self._stop_workers)
+        # Before the workers are told: nobody shall wait in a queue that is not served any more.
+        self._running.callback(doors.close)
+        await self._start_workers()
+        management = await start_management(config, self, token)
+        if management is None:
+            return Ready(doors.bound, None, None)
+        self._running.push_async_callback(management.server.stop)
+        return Ready(doors.bound, management.bound, management.new_token)
+
+    async def _start_workers(self) -> None:
+        results = await asyncio.gather(
+            *(slot.start() for slot in self._slots), return_exceptions=True
+        )
+        for slot, error in zip(self._slots, results, strict=True):
+            match error:
+                case None:
+                    continue
+                case OrderRefused(problems=problems):
+                    raise ConfigError(problems)
+                case ChannelClosed() | TimeoutError() | OSError():
+                    reason = f"expected worker {slot.number} to start: {error!r}"
+                    raise refusal(self._config, "workers.count", reason)
+                case BaseException():
+                    raise error
+
+    async def _stop_workers(self) -> None:
+        within = self._config.limits.stop_seconds + _STOP_MARGIN_SECONDS
+        await asyncio.gather(*(slot.stop(within) for slot in self._slots))
+
+
+async def _measure(slot: WorkerSlot) -> list[Row]:
+    try:
+        rows: list[Row] = await slot.ask("measure")
+    except (ChannelClosed, OrderRefused, TimeoutError):
+        rows = []
+    rows.append(("worker_up", "", {}, int(slot.is_up)))
+    rows.append(("worker_starts_total", "", {}, slot.starts))
+    return rows
+
+
+def _document(config: Config) -> Any:
+    # What the file says, with no value that JSON does not know.
+    return json.loads(json.dumps(config.document, default=no_text))
