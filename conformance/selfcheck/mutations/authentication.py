@@ -49,12 +49,16 @@ def mechanism_by_its_beginning() -> None:
 
 
 def second_attempt_fails() -> None:
-    from reference_relay.submission.connection import Connection
+    from reference_relay.smtp import replies
+    from reference_relay.submission.answers import Answers
 
-    @around(Connection, "_admitted_account")
-    def stale(original: Broken, self: Any, credentials: Any) -> Any:
+    @around(Answers, "authentication")
+    async def stale(original: Broken, self: Any, event: Any) -> Any:
         self._attempts = getattr(self, "_attempts", 0) + 1
-        return original(self, credentials) if self._attempts == 1 else None
+        if self._attempts == 1:
+            return await original(self, event)
+        self._session.reject(replies.CREDENTIALS_INVALID)
+        return None
 
 
 def asterisk_decoded() -> None:

@@ -149,9 +149,9 @@ def delivered_before_answered() -> None:
 
     from reference_relay.queue.queued_message import RecipientState
     from reference_relay.smtp import replies
-    from reference_relay.submission.connection import Connection
+    from reference_relay.submission.answers import Answers
 
-    @around(Connection, "_commit")
+    @around(Answers, "_commit")
     async def patient(original: Broken, self: Any, message: Any) -> None:
         queue = self._context.queue
         await queue.commit(message)

@@ -14,9 +14,9 @@ from conformance.selfcheck.patching import Broken, around
 
 def context_becomes(change: Any) -> None:
     """Change the TLS context of every endpoint."""
-    from reference_relay import relay
+    from reference_relay import prepared
 
-    @around(relay, "server_context")
+    @around(prepared, "server_context")
     def changed(original: Broken, certificate_file: str, key_file: str) -> ssl.SSLContext:
         context: ssl.SSLContext = original(certificate_file, key_file)
         change(context)
@@ -45,11 +45,11 @@ def client_picks_the_suite() -> None:
 
 
 def chain_incomplete() -> None:
-    from reference_relay import relay
+    from reference_relay import prepared
 
     end = "-----END CERTIFICATE-----\n"
 
-    @around(relay, "server_context")
+    @around(prepared, "server_context")
     def leaf_alone(original: Broken, certificate_file: str, key_file: str) -> Any:
         leaf = Path(certificate_file).read_text("ascii").partition(end)[0] + end
         with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:

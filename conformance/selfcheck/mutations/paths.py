@@ -142,16 +142,15 @@ def null_recipient() -> None:
 
 def null_sender_unjudged() -> None:
     from reference_relay.submission import accept
-    from reference_relay.submission.connection import Connection
+    from reference_relay.submission.answers import Answers
 
-    @around(Connection, "_take_content")
-    def bypassed(original: Broken, self: Any, session: Any, event: Any) -> None:
+    @around(Answers, "content")
+    def bypassed(original: Broken, self: Any, event: Any, cipher: Any) -> Any:
         if event.envelope.reverse_path is not None:
-            original(self, session, event)
-            return
+            return original(self, event, cipher)
         judge = replace(accept, "judge_content", lambda *_: None)
         try:
-            original(self, session, event)
+            return original(self, event, cipher)
         finally:
             replace(accept, "judge_content", judge)
 

@@ -138,10 +138,10 @@ def queued_before_judged() -> None:
 
     from reference_relay.mail.content import outline
     from reference_relay.submission import accept
-    from reference_relay.submission.connection import Connection
+    from reference_relay.submission.answers import Answers
 
-    @around(Connection, "_take_content")
-    def hasty(original: Broken, self: Any, session: Any, event: Any) -> None:
+    @around(Answers, "content")
+    def hasty(original: Broken, self: Any, event: Any, cipher: Any) -> Any:
         first = dataclasses.replace(event.envelope, recipients=event.envelope.recipients[:1])
         message = accept.prepare(
             self._context,
@@ -155,7 +155,7 @@ def queued_before_judged() -> None:
         )
         loop = asyncio.get_running_loop()
         self._hasty = loop.create_task(self._context.queue.commit(message))
-        original(self, session, event)
+        return original(self, event, cipher)
 
 
 def loops_after_25() -> None:

@@ -87,16 +87,16 @@ def quoted_senders_foreign() -> None:
 
 
 def judged_once() -> None:
-    from reference_relay.submission.connection import Connection
+    from reference_relay.submission.answers import Answers
 
-    @around(Connection, "_answer_sender")
-    def cached(original: Broken, self: Any, session: Any, address: str, event: Any) -> None:
+    @around(Answers, "sender")
+    def cached(original: Broken, self: Any, event: Any) -> None:
         account = getattr(self, "_first_account", None)
         if account is not None:
             self._account = account
-            session.accept()
+            self._session.accept()
             return
-        original(self, session, address, event)
+        original(self, event)
         self._first_account = self._account
 
 
@@ -159,11 +159,12 @@ def refusal_bounced() -> None:
     from reference_relay.mail.address import Mailbox
     from reference_relay.mail.envelope import Envelope, Recipient
     from reference_relay.queue.queued_message import QueuedMessage
-    from reference_relay.submission.connection import Connection
+    from reference_relay.submission.answers import Answers
 
-    @around(Connection, "_answer_sender")
-    def polite(original: Broken, self: Any, session: Any, address: str, event: Any) -> None:
-        original(self, session, address, event)
+    @around(Answers, "sender")
+    def polite(original: Broken, self: Any, event: Any) -> None:
+        original(self, event)
+        address = str(event.reverse_path or "")
         if self._account is not None or not address:
             return
         local_part, _, domain = address.rpartition("@")
@@ -180,16 +181,15 @@ def refusal_bounced() -> None:
 
 def smtputf8_unjudged() -> None:
     from reference_relay.submission import accept
-    from reference_relay.submission.connection import Connection
+    from reference_relay.submission.answers import Answers
 
-    @around(Connection, "_take_content")
-    def bypassed(original: Broken, self: Any, session: Any, event: Any) -> None:
+    @around(Answers, "content")
+    def bypassed(original: Broken, self: Any, event: Any, cipher: Any) -> Any:
         if not event.envelope.is_smtputf8:
-            original(self, session, event)
-            return
+            return original(self, event, cipher)
         judge = replace(accept, "judge_content", lambda *_: None)
         try:
-            original(self, session, event)
+            return original(self, event, cipher)
         finally:
             replace(accept, "judge_content", judge)
 
