@@ -165,4 +165,11 @@ def pin(session: nox.Session) -> None:
 
 
 # Group -> whether it also holds what the two programs need.
-GROUPS = {"suite": True, "load": True, "bench": True, "lint": False, "types": False, "layers": False}
+GROUPS = {
+    "suite": True,
+    "load": True,
+    "bench": True,
+    "lint": False,
+    "types": False,
+    "layers": False,
+}

@@ -8,7 +8,7 @@ import pytest
 
 from conformance.catalogue import Catalogue
 from conformance.selfcheck import __main__ as selfcheck
-from conformance.selfcheck import trial
+from conformance.selfcheck import mutations, trial
 from conformance.selfcheck.broken_relay import UNBROKEN, main
 from conformance.selfcheck.mutations import MUTATIONS
 from conformance.verdict import ExitCode
@@ -60,6 +60,12 @@ def test_every_mutation_names_known_requirements() -> None:
         assert set(mutation.requirements) <= set(catalogue.requirements), name
         assert mutation.sentence.endswith("."), name
         assert name != UNBROKEN
+
+
+def test_no_mutation_hides_another() -> None:
+    """Two modules with a mutation of the same name would try one of them only."""
+    modules = [value for value in vars(mutations).values() if hasattr(value, "MUTATIONS")]
+    assert sum(len(module.MUTATIONS) for module in modules) == len(MUTATIONS)
 
 
 @pytest.mark.parametrize("name", list(MUTATIONS))
