@@ -366,7 +366,7 @@ def test_old_status_is_forgotten(tmp_path: Path) -> None:
             assert queue.status("A1") is None
             assert queue.status("A2") is not None
             assert queue.status("A3") is not None
-            assert queue.last_queue_id == "A4"
+            assert queue.last_queue_id == "A5"
 
     asyncio.run(run())
 
