@@ -125,12 +125,13 @@ def unknown_regions_in_dallas() -> None:
 
 def another_port_open() -> None:
     from reference_relay.submission.listener import Listener
+    from reference_relay.submission.listening_socket import bind
 
-    @around(Listener, "start")
-    async def generous(original: Any, self: Any, address: str, port: int) -> int:
+    @around(Listener, "serve")
+    async def generous(original: Any, self: Any, listening: Any, **named: Any) -> None:
         with contextlib.suppress(OSError):
-            await original(self, address, 2525)
-        return int(await original(self, address, port))
+            await original(self, bind(listening.getsockname()[0], 2525), **named)
+        await original(self, listening, **named)
 
 
 MUTATIONS = {
