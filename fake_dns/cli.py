@@ -19,8 +19,9 @@ from importlib import metadata
 from fake_dns.control import Control
 from fake_dns.name_server import FakeDNS
 from fake_dns.query_log import Query
-from fake_dns.server import CannotListen
-from fake_dns.zone import Zone, ZoneError
+from fake_dns.sockets import CannotListen
+from fake_dns.zone import Zone
+from fake_dns.zone_error import ZoneError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

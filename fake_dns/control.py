@@ -26,8 +26,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from fake_dns.name import MalformedName, Name
 from fake_dns.name_server import FakeDNS
 from fake_dns.query_log import NotAsked, Query
-from fake_dns.server import CannotListen, describe
-from fake_dns.zone import Zone, ZoneError
+from fake_dns.sockets import CannotListen, describe
+from fake_dns.zone import Zone
+from fake_dns.zone_error import ZoneError
 
 MAX_BODY_OCTETS: Final = 4 * 1024 * 1024
 MAX_WAIT_SECONDS: Final = 60.0

@@ -1,26 +1,60 @@
-"""The name server a test holds in its hand: zones, faults and the log over a running server."""
+"""The name server a test holds in its hand: zones, faults and the log over running servers."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from fake_dns.fault import Fault, FaultBook, FaultRule
+from fake_dns.certificate import Certificate, make_certificate
+from fake_dns.clock import Clock
+from fake_dns.expectation import unexpected
+from fake_dns.fault import Fault
+from fake_dns.fault_book import FaultBook, OpenRule, plan
 from fake_dns.message import Transport
 from fake_dns.name import Name
-from fake_dns.query_log import Query, QueryLog
-from fake_dns.record import type_code
+from fake_dns.query_log import DEFAULT_CAPACITY, Query, QueryLog
 from fake_dns.responder import DEFAULT_UDP_OCTETS, Responder
-from fake_dns.server import Server, bind
-from fake_dns.zone import Zone, ZoneSet
+from fake_dns.server import Server
+from fake_dns.serving import Endpoint, EventLoop, Ports, ServingThread, bind_all
+from fake_dns.zone import Zone
+from fake_dns.zone_set import Publication, ZoneSet
+
+MAIN: Final = "main"
+_COUNTERS: Final = ("answered", "rejected", "dropped")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What few tests change.
+
+    Attributes:
+        udp_octets: Most that is sent over UDP, whatever the client offers.
+        tls_port: The number for DNS over TLS; 0 lets the kernel choose.
+        keep_queries: How many queries the log looks back on.
+        event_loop: What the server runs on.
+    """
+
+    udp_octets: int = DEFAULT_UDP_OCTETS
+    tls_port: int = 0
+    keep_queries: int = DEFAULT_CAPACITY
+    event_loop: EventLoop = EventLoop.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of a FakeDNS at one moment: zones, faults and the time added to the clock."""
+
+    publication: Publication
+    rules: tuple[OpenRule, ...]
+    clock_added: float
 
 
 class FakeDNS:
-    """A real name server on loopback, in a thread and an event loop of its own.
+    """Real name servers on loopback, in a thread and an event loop of their own.
 
     Zones, faults and the log may be used from any thread, before, while and after it runs.
     """
@@ -31,61 +65,83 @@ class FakeDNS:
         *,
         address: str = "127.0.0.1",
         port: int = 0,
-        udp_octets: int = DEFAULT_UDP_OCTETS,
+        servers: Iterable[str] = (),
+        resolvers: Iterable[str] = (),
+        tls: bool | Certificate = False,
         now: Callable[[], float] = time.time,
         on_query: Callable[[Query], None] | None = None,
+        options: Options | None = None,
     ) -> None:
         """Hold the zones; nothing is bound before `start`.
 
         Args:
             zones: What to be authoritative for; everything else is refused.
             address: Where to listen, IPv4 or IPv6.
-            port: For UDP and TCP alike; 0 lets the kernel choose.
-            udp_octets: Most that is sent over UDP, whatever the client offers.
-            now: Clock of the query log, in seconds.
+            port: For UDP and TCP of the main server; 0 lets the kernel choose.
+            servers: Names of further servers of the same zones, each on a port of its own.
+            resolvers: The same, of servers that remember what they said, as a resolver does.
+            tls: Whether to answer over TLS too, with a certificate made for it or a given one.
+            now: Clock of the zones and the log, in seconds; a `Clock` or anything that counts.
             on_query: Called in the server's thread after each query; must be quick.
+            options: What few tests change.
 
         Raises:
             ZoneError: Two zones have one origin.
+            ValueError: Two servers have one name.
         """
         self.address: Final = address
+        self.clock: Final = now if isinstance(now, Clock) else Clock(now)
+        self.certificate: Final = make_certificate(address) if tls is True else tls or None
+        self._options: Final = options or Options()
         self._wanted_port: Final = port
-        self._port = 0
+        resolvers = tuple(resolvers)
+        self._names: Final = (MAIN, *servers, *resolvers)
+        if len(set(self._names)) < len(self._names):
+            raise ValueError(f"servers {', '.join(self._names)}; expected each name once")
+        self._endpoints: dict[str, Endpoint] = {}
         self._changes: Final = threading.Lock()
         self._faults: Final = FaultBook()
-        self._log: Final = QueryLog(now=now, on_query=on_query)
-        self._responder: Final = Responder(ZoneSet(zones), self._faults, self._log, udp_octets)
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
+        self._log: Final = QueryLog(self._options.keep_queries, self.clock, on_query)
+        self._responder: Final = Responder(
+            Publication(ZoneSet(zone.in_service(self.clock()) for zone in zones)),
+            self._faults,
+            self._log,
+            udp_octets=self._options.udp_octets,
+            now=self.clock,
+            resolvers=resolvers,
+        )
+        self._serving: ServingThread | None = None
 
     def start(self) -> Self:
-        """Bind and serve; the port is known and queries are kept from here on.
+        """Bind and serve; the ports are known and queries are kept from here on.
 
         Raises:
             CannotListen: Port in use, no permission, or no address of this machine.
             RuntimeError: It runs already.
         """
-        if self._thread is not None:
+        if self._serving is not None:
             raise RuntimeError("this FakeDNS is running")
-        udp, tcp = bind(self.address, self._wanted_port)
-        self._port = tcp.getsockname()[1]
-        self._loop = asyncio.new_event_loop()
-        self._stopping = asyncio.Event()
-        server = Server(self._responder, udp, tcp)
-        self._thread = threading.Thread(
-            target=_serve, args=(self._loop, server, self._stopping), name="fake-dns", daemon=True
-        )
-        self._thread.start()
+        ports = Ports(self._wanted_port, self._options.tls_port if self.certificate else None)
+        context = self.certificate.context() if self.certificate else None
+        listening = bind_all(self._names, self.address, ports)
+        self._endpoints = {
+            one.server: Endpoint(self.address, one.port, one.tls_port) for one in listening
+        }
+        try:
+            server = Server(self._responder, listening, context)
+            self._serving = ServingThread(server, self._options.event_loop)
+        except BaseException:
+            for one in listening:
+                one.close()
+            raise
+        self._serving.start()
         return self
 
     def stop(self) -> None:
         """Close every socket and end the thread; harmless when it does not run."""
-        if self._thread is None or self._loop is None or self._stopping is None:
-            return
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join()
-        self._thread = self._loop = self._stopping = None
+        if self._serving is not None:
+            self._serving.stop()
+            self._serving = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -100,17 +156,27 @@ class FakeDNS:
 
     @property
     def port(self) -> int:
-        """The number of the UDP and TCP port; 0 before the first start."""
-        return self._port
+        """The number of the main server's UDP and TCP port; 0 before the first start."""
+        return self._endpoints[MAIN].port if self._endpoints else 0
+
+    @property
+    def tls_port(self) -> int | None:
+        """The number of the main server's TLS port; None without DNS over TLS."""
+        return self._endpoints[MAIN].tls_port if self._endpoints else None
+
+    @property
+    def servers(self) -> dict[str, Endpoint]:
+        """Where each server answers, by name; empty before the first start."""
+        return dict(self._endpoints)
 
     @property
     def zones(self) -> tuple[Zone, ...]:
         """The zones in force."""
-        return tuple(self._responder.zones)
+        return tuple(self._responder.publication.zones)
 
     def zone(self, origin: str) -> Zone | None:
         """The zone with this origin, if any."""
-        return self._responder.zones.get(Name.parse(origin))
+        return self._responder.publication.zones.get(Name.parse(origin))
 
     def add(self, zone: Zone) -> None:
         """Serve one more zone.
@@ -118,74 +184,116 @@ class FakeDNS:
         Raises:
             ZoneError: There is one with this origin; `replace` puts a new one in its place.
         """
-        with self._changes:
-            self._responder.zones = self._responder.zones.added(zone)
+        self._change(lambda zones, now: zones.added(zone.in_service(now)))
 
-    def replace(self, zone: Zone) -> None:
-        """Serve this zone instead of the one with its origin, if any, in one step."""
-        with self._changes:
-            self._responder.zones = self._responder.zones.replaced(zone)
+    def replace(self, *zones: Zone) -> None:
+        """Serve these zones instead of those with their origins, if any, in one step."""
+        self._change(lambda old, now: old.replaced(*(zone.in_service(now) for zone in zones)))
 
-    def remove(self, origin: str) -> bool:
-        """Serve a zone no longer; False when there was none.
+    def remove(self, *origins: str) -> bool:
+        """Serve zones no longer, in one step; False when there was none of them.
 
         Raises:
-            MalformedName: The origin is no name.
+            MalformedName: An origin is no name.
         """
-        name = Name.parse(origin)
-        with self._changes:
-            was_there = self._responder.zones.get(name) is not None
-            self._responder.zones = self._responder.zones.removed(name)
+        names = [Name.parse(origin) for origin in origins]
+        was_there = any(self._responder.publication.zones.get(name) for name in names)
+        self._change(lambda zones, _: zones.removed(*names))
         return was_there
+
+    def _change(self, change: Callable[[ZoneSet, float], ZoneSet]) -> None:
+        with self._changes:
+            published, now = self._responder.publication, self.clock()
+            self._responder.publication = published.changed(change(published.zones, now), now)
 
     def inject(
         self,
-        fault: Fault,
-        *,
+        *faults: Fault | None,
         name: str | None = None,
         type: str | None = None,
         transport: Transport | str | None = None,
+        client: str | None = None,
+        server: str | None = None,
         times: int | None = None,
-    ) -> None:
-        """Misbehave on the queries that match; the first fault that matches wins.
+        repeat: bool = False,
+        chance: float = 1.0,
+        seed: int = 0,
+    ) -> int:
+        """Misbehave on the queries that match; the first rule that matches wins.
 
         Args:
-            fault: What goes wrong.
+            faults: What goes wrong, one per query in turn; None in their midst is the true reply.
             name: The name asked for, in any case; None for any.
             type: `TXT`, `MX`, …; None for any.
-            transport: `udp` or `tcp`; None for both.
-            times: How many queries it meets; None for all.
+            transport: `udp`, `tcp` or `tls`; None for all.
+            client: Address or network of who asks; None for anybody.
+            server: Name of the server asked; None for all.
+            times: How many queries it meets; None is for ever with one fault, once through
+                with several.
+            repeat: Whether several faults start over at their end, for ever.
+            chance: With what probability a query that matches is met.
+            seed: Chooses the sequence of chances and jitters; the same seed, the same sequence.
+
+        Returns:
+            The number of the rule, for `withdraw`.
 
         Raises:
             MalformedName: The name is none.
-            ValueError: No such type or transport, or fewer than one time.
+            ValueError: No such type, transport or server, or a number out of its range.
         """
-        if type is not None and type_code(type.upper()) is None:
-            raise ValueError(f"{type!r} is no record type")
-        if times is not None and times < 1:
-            raise ValueError(f"times is {times}; expected at least 1, or None for always")
-        self._faults.add(
-            FaultRule(
-                fault,
-                Name.parse(name) if name is not None else None,
-                type.upper() if type is not None else None,
-                Transport(transport) if transport is not None else None,
-                times,
+        if server is not None and server not in self._names:
+            raise ValueError(f"{server!r} is no server; expected {', '.join(self._names)}")
+        return self._faults.add(
+            plan(
+                faults,
+                name=name,
+                type=type,
+                transport=transport,
+                client=client,
+                server=server,
+                times=times,
+                repeat=repeat,
+                chance=chance,
+                seed=seed,
             )
         )
 
+    def withdraw(self, number: int) -> bool:
+        """Forget one rule; False when it is not in force any more."""
+        return self._faults.remove(number)
+
     def clear_faults(self) -> None:
         """Behave again."""
-        self._faults.clear()
+        self._faults.rules = ()
+
+    @property
+    def faults(self) -> tuple[OpenRule, ...]:
+        """The rules in force, and how many queries each has met."""
+        return self._faults.rules
+
+    def snapshot(self) -> Snapshot:
+        """Note zones, faults and clock as they are, to come back to."""
+        with self._changes:
+            return Snapshot(self._responder.publication, self._faults.rules, self.clock.added)
+
+    def rollback(self, snapshot: Snapshot) -> None:
+        """Put zones, faults and clock back; forget the queries and what resolvers remember."""
+        with self._changes:
+            self._responder.publication = snapshot.publication
+            self._faults.rules = snapshot.rules
+            self.clock.added = snapshot.clock_added
+            self._responder.forget_answers()
+            self._log.forget()
 
     def queries(
         self,
         name: str | None = None,
         type: str | None = None,
         transport: Transport | str | None = None,
+        server: str | None = None,
     ) -> tuple[Query, ...]:
         """Return what was asked, oldest first; None matches all."""
-        return self._log.queries(name, type, transport)
+        return self._log.queries(name, type, transport, server)
 
     def wait_for(
         self,
@@ -194,6 +302,7 @@ class FakeDNS:
         within: float = 5.0,
         *,
         transport: Transport | str | None = None,
+        server: str | None = None,
         after: Query | None = None,
     ) -> Query:
         """Return the first such query, asked already or within so many seconds.
@@ -201,7 +310,21 @@ class FakeDNS:
         Raises:
             NotAsked: The time is over; says what was asked instead.
         """
-        return self._log.wait_for(name, type, within, transport=transport, after=after)
+        return self._log.wait_for(
+            name, type, within, transport=transport, server=server, after=after
+        )
+
+    def unexpected(self, *expected: str) -> tuple[Query, ...]:
+        """Return what nobody should have asked.
+
+        Args:
+            expected: What may be asked, `"example.com"`, `"example.com MX"` or `"*.example.com"`;
+                without any, whatever lies in a zone may be.
+
+        Raises:
+            ValueError: An expectation that is none.
+        """
+        return unexpected(self._log.queries(), expected)
 
     def forget_queries(self) -> None:
         """Drop what was asked so far."""
@@ -210,19 +333,4 @@ class FakeDNS:
     @property
     def counters(self) -> dict[str, int]:
         """How many packets were `answered`, `rejected` (no question) and `dropped` (no reply)."""
-        names = ("answered", "rejected", "dropped")
-        return {name: self._responder.counters[name] for name in names}
-
-
-def _serve(loop: asyncio.AbstractEventLoop, server: Server, stopping: asyncio.Event) -> None:
-    async def run() -> None:
-        await server.open()
-        try:
-            await stopping.wait()
-        finally:
-            await server.close()
-
-    try:
-        loop.run_until_complete(run())
-    finally:
-        loop.close()
+        return {name: self._responder.counters[name] for name in _COUNTERS}

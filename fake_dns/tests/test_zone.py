@@ -6,17 +6,10 @@ import pytest
 
 from fake_dns.name import Name
 from fake_dns.record import SOA
-from fake_dns.zone import (
-    Alias,
-    Delegated,
-    Found,
-    NoSuchName,
-    NoSuchType,
-    Records,
-    Zone,
-    ZoneError,
-    ZoneSet,
-)
+from fake_dns.zone import Records, Zone
+from fake_dns.zone_error import ZoneError
+from fake_dns.zone_set import ZoneSet
+from fake_dns.zone_tree import Alias, Delegated, Found, NoSuchName, NoSuchType
 
 ZONE = Zone(
     "example.com",
@@ -169,7 +162,7 @@ def test_a_zone_reads_back_from_its_table() -> None:
         "example.com",
         {"@": {"TXT": ["one", ["two", "parts"]], "MX": "0 ."}, "outside": {"CNAME": "a.example."}},
     )
-    assert Zone.from_table(zone.as_table()).record_sets == zone.record_sets
+    assert Zone.from_table(zone.as_table()) == zone
 
 
 @pytest.mark.parametrize(
@@ -208,7 +201,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     latin = tmp_path / "latin.toml"
     latin.write_bytes(b"\xff")
     for path in (tmp_path / "missing.toml", tmp_path, latin):
-        with pytest.raises(ZoneError, match=r"expected a (readable zone|TOML) file"):
+        with pytest.raises(ZoneError, match=r"expected a (readable zone|text) file"):
             Zone.from_toml(path)
 
 
