@@ -65,6 +65,11 @@ class FaultRule:
     chance: float = 1.0
     seed: int = 0
 
+    @property
+    def is_counting(self) -> bool:
+        """Whether what it does depends on how many queries came before."""
+        return self.times is not None or len(self.plan) > 1 or isinstance(self.plan[0], Rotating)
+
 
 def plan(
     faults: Sequence[Fault | None],

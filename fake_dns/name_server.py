@@ -11,20 +11,20 @@ from typing import Final, Self
 
 from fake_dns.certificate import Certificate, make_certificate
 from fake_dns.clock import Clock
-from fake_dns.expectation import unexpected
+from fake_dns.evidence import Evidence
 from fake_dns.fault import Fault
 from fake_dns.fault_book import FaultBook, OpenRule, plan
+from fake_dns.fleet import Fleet, Wanted
 from fake_dns.message import Transport
 from fake_dns.name import Name
 from fake_dns.query_log import DEFAULT_CAPACITY, Query, QueryLog
 from fake_dns.responder import DEFAULT_UDP_OCTETS, Responder
-from fake_dns.server import Server
-from fake_dns.serving import Endpoint, EventLoop, Ports, ServingThread, bind_all
+from fake_dns.serving import Endpoint, EventLoop, Ports
+from fake_dns.workers import State, Told
 from fake_dns.zone import Zone
 from fake_dns.zone_set import Publication, ZoneSet
 
 MAIN: Final = "main"
-_COUNTERS: Final = ("answered", "rejected", "dropped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +36,21 @@ class Options:
         tls_port: The number for DNS over TLS; 0 lets the kernel choose.
         keep_queries: How many queries the log looks back on.
         event_loop: What the server runs on.
+        workers: How many processes share the ports; with more than one there are no resolvers,
+            no faults that count, and no clock but real time.
     """
 
     udp_octets: int = DEFAULT_UDP_OCTETS
     tls_port: int = 0
     keep_queries: int = DEFAULT_CAPACITY
     event_loop: EventLoop = EventLoop.AUTO
+    workers: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The state of a FakeDNS at one moment: zones, faults and the time added to the clock."""
-
-    publication: Publication
-    rules: tuple[OpenRule, ...]
-    clock_added: float
+Snapshot = State
 
 
-class FakeDNS:
+class FakeDNS(Evidence):
     """Real name servers on loopback, in a thread and an event loop of their own.
 
     Zones, faults and the log may be used from any thread, before, while and after it runs.
@@ -87,7 +84,7 @@ class FakeDNS:
 
         Raises:
             ZoneError: Two zones have one origin.
-            ValueError: Two servers have one name.
+            ValueError: Two servers have one name, or several workers are to do what only one can.
         """
         self.address: Final = address
         self.clock: Final = now if isinstance(now, Clock) else Clock(now)
@@ -98,19 +95,22 @@ class FakeDNS:
         self._names: Final = (MAIN, *servers, *resolvers)
         if len(set(self._names)) < len(self._names):
             raise ValueError(f"servers {', '.join(self._names)}; expected each name once")
+        if self._options.workers > 1 and (resolvers or self.clock.source is not time.time):
+            raise ValueError("several workers; expected no resolvers and no clock but real time")
         self._endpoints: dict[str, Endpoint] = {}
         self._changes: Final = threading.Lock()
         self._faults: Final = FaultBook()
-        self._log: Final = QueryLog(self._options.keep_queries, self.clock, on_query)
+        log = QueryLog(self._options.keep_queries, self.clock, on_query)
         self._responder: Final = Responder(
             Publication(ZoneSet(zone.in_service(self.clock()) for zone in zones)),
             self._faults,
-            self._log,
+            log,
             udp_octets=self._options.udp_octets,
             now=self.clock,
             resolvers=resolvers,
         )
-        self._serving: ServingThread | None = None
+        self._fleet: Fleet | None = None
+        super().__init__(log, self._responder.counters, self._flush)
 
     def start(self) -> Self:
         """Bind and serve; the ports are known and queries are kept from here on.
@@ -119,29 +119,25 @@ class FakeDNS:
             CannotListen: Port in use, no permission, or no address of this machine.
             RuntimeError: It runs already.
         """
-        if self._serving is not None:
+        if self._fleet is not None:
             raise RuntimeError("this FakeDNS is running")
-        ports = Ports(self._wanted_port, self._options.tls_port if self.certificate else None)
-        context = self.certificate.context() if self.certificate else None
-        listening = bind_all(self._names, self.address, ports)
-        self._endpoints = {
-            one.server: Endpoint(self.address, one.port, one.tls_port) for one in listening
-        }
-        try:
-            server = Server(self._responder, listening, context)
-            self._serving = ServingThread(server, self._options.event_loop)
-        except BaseException:
-            for one in listening:
-                one.close()
-            raise
-        self._serving.start()
+        wanted = Wanted(
+            self._names,
+            self.address,
+            Ports(self._wanted_port, self._options.tls_port if self.certificate else None),
+            self.certificate,
+            self._options.event_loop,
+        )
+        fleet = Fleet(wanted, self._responder, self._options.workers)
+        self._endpoints = fleet.start(self._state(), self._take_in)
+        self._fleet = fleet
         return self
 
     def stop(self) -> None:
         """Close every socket and end the thread; harmless when it does not run."""
-        if self._serving is not None:
-            self._serving.stop()
-            self._serving = None
+        if self._fleet is not None:
+            self._fleet.stop()
+            self._fleet = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -205,6 +201,33 @@ class FakeDNS:
         with self._changes:
             published, now = self._responder.publication, self.clock()
             self._responder.publication = published.changed(change(published.zones, now), now)
+            self._publish()
+
+    def _state(self) -> State:
+        return State(self._responder.publication, self._faults.rules, self.clock.added)
+
+    def _publish(self) -> None:
+        """Have the other processes, if any, answer as this one does; the lock is held."""
+        if self._fleet is not None:
+            self._fleet.publish(self._state())
+
+    def _take_in(self, told: Told) -> None:
+        self._log.record_all(told.entries)
+        self._responder.counters.update(told.counted)
+
+    def _flush(self) -> None:
+        if self._fleet is not None:
+            self._fleet.flush()
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock of zones, caches and the log on.
+
+        Raises:
+            ValueError: A step back.
+        """
+        with self._changes:
+            self.clock.advance(seconds)
+            self._publish()
 
     def inject(
         self,
@@ -243,28 +266,37 @@ class FakeDNS:
         """
         if server is not None and server not in self._names:
             raise ValueError(f"{server!r} is no server; expected {', '.join(self._names)}")
-        return self._faults.add(
-            plan(
-                faults,
-                name=name,
-                type=type,
-                transport=transport,
-                client=client,
-                server=server,
-                times=times,
-                repeat=repeat,
-                chance=chance,
-                seed=seed,
-            )
+        rule = plan(
+            faults,
+            name=name,
+            type=type,
+            transport=transport,
+            client=client,
+            server=server,
+            times=times,
+            repeat=repeat,
+            chance=chance,
+            seed=seed,
         )
+        if self._options.workers > 1 and rule.is_counting:
+            raise ValueError("a fault that counts queries; expected one worker to count them")
+        with self._changes:
+            number = self._faults.add(rule)
+            self._publish()
+        return number
 
     def withdraw(self, number: int) -> bool:
         """Forget one rule; False when it is not in force any more."""
-        return self._faults.remove(number)
+        with self._changes:
+            was_there = self._faults.remove(number)
+            self._publish()
+        return was_there
 
     def clear_faults(self) -> None:
         """Behave again."""
-        self._faults.rules = ()
+        with self._changes:
+            self._faults.rules = ()
+            self._publish()
 
     @property
     def faults(self) -> tuple[OpenRule, ...]:
@@ -274,7 +306,7 @@ class FakeDNS:
     def snapshot(self) -> Snapshot:
         """Note zones, faults and clock as they are, to come back to."""
         with self._changes:
-            return Snapshot(self._responder.publication, self._faults.rules, self.clock.added)
+            return self._state()
 
     def rollback(self, snapshot: Snapshot) -> None:
         """Put zones, faults and clock back; forget the queries and what resolvers remember."""
@@ -283,54 +315,5 @@ class FakeDNS:
             self._faults.rules = snapshot.rules
             self.clock.added = snapshot.clock_added
             self._responder.forget_answers()
-            self._log.forget()
-
-    def queries(
-        self,
-        name: str | None = None,
-        type: str | None = None,
-        transport: Transport | str | None = None,
-        server: str | None = None,
-    ) -> tuple[Query, ...]:
-        """Return what was asked, oldest first; None matches all."""
-        return self._log.queries(name, type, transport, server)
-
-    def wait_for(
-        self,
-        name: str,
-        type: str | None = None,
-        within: float = 5.0,
-        *,
-        transport: Transport | str | None = None,
-        server: str | None = None,
-        after: Query | None = None,
-    ) -> Query:
-        """Return the first such query, asked already or within so many seconds.
-
-        Raises:
-            NotAsked: The time is over; says what was asked instead.
-        """
-        return self._log.wait_for(
-            name, type, within, transport=transport, server=server, after=after
-        )
-
-    def unexpected(self, *expected: str) -> tuple[Query, ...]:
-        """Return what nobody should have asked.
-
-        Args:
-            expected: What may be asked, `"example.com"`, `"example.com MX"` or `"*.example.com"`;
-                without any, whatever lies in a zone may be.
-
-        Raises:
-            ValueError: An expectation that is none.
-        """
-        return unexpected(self._log.queries(), expected)
-
-    def forget_queries(self) -> None:
-        """Drop what was asked so far."""
-        self._log.forget()
-
-    @property
-    def counters(self) -> dict[str, int]:
-        """How many packets were `answered`, `rejected` (no question) and `dropped` (no reply)."""
-        return {name: self._responder.counters[name] for name in _COUNTERS}
+            self._publish()
+        self.forget_queries()

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from fake_dns import wire
 from fake_dns.answer import answer
@@ -18,7 +18,6 @@ from fake_dns.fault import staleness
 from fake_dns.fault_book import FaultBook, Origin
 from fake_dns.message import EDNS, Delivery, Reply, Request, Transport
 from fake_dns.misbehaviour import misbehave
-from fake_dns.query_log import QueryLog
 from fake_dns.wire import Rejected
 from fake_dns.zone_set import Publication, ZoneSet
 
@@ -36,6 +35,25 @@ class Response:
     packet: bytes
     delay_seconds: float = 0.0
     delivery: Delivery = Delivery.WHOLE
+
+
+class Recorder(Protocol):
+    """Where queries are written: the log, or the way to it from another process."""
+
+    def record(
+        self,
+        name: str,
+        type: str,
+        transport: Transport,
+        client: tuple[str, int],
+        rcode: str | None,
+        edns_octets: int | None,
+        *,
+        server: str,
+        is_in_zone: bool,
+        asked_at: float,
+    ) -> None:
+        """Write one query."""
 
 
 # To the edge: what to do with one packet from one client; plain octets are the common case.
@@ -75,7 +93,7 @@ class Responder:
         self,
         publication: Publication,
         faults: FaultBook,
-        log: QueryLog,
+        log: Recorder,
         *,
         udp_octets: int = DEFAULT_UDP_OCTETS,
         now: Callable[[], float] = time.time,
@@ -94,7 +112,7 @@ class Responder:
         self.publication = publication
         self._faults: Final = faults
         self._log: Final = log
-        self._udp_octets: Final = udp_octets
+        self.udp_octets: Final = udp_octets
         self._now: Final = now
         self._caches: Final = {name: AnswerCache() for name in resolvers}
         self._views: Final[dict[str, _View]] = {}
@@ -232,8 +250,8 @@ class Responder:
             case Transport.UDP:
                 # RFC 6891 §6.2.3: sizes under 512 mean 512, no EDNS means 512.
                 asked = _payload(request.edns) or 0
-                limit = min(self._udp_octets, max(wire.CLASSIC_UDP_OCTETS, asked))
-        return wire.encode(request, reply, limit, self._udp_octets)
+                limit = min(self.udp_octets, max(wire.CLASSIC_UDP_OCTETS, asked))
+        return wire.encode(request, reply, limit, self.udp_octets)
 
 
 def _payload(edns: EDNS | None) -> int | None:

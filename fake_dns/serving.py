@@ -49,9 +49,13 @@ def bind_all(servers: Iterable[str], address: str, ports: Ports) -> tuple[Listen
         CannotListen: Port in use, no permission, or no address of this machine.
     """
     bound: list[Listening] = []
+    if ports.is_shared:
+        # Sharing a number with a stranger would go unnoticed: it has to be free first.
+        probe = bind_exactly("", address, Ports(ports.plain, ports.tls))
+        probe.close()
     try:
         for server in servers:
-            bound.append(_bind(server, address, ports))
+            bound.append(bind_exactly(server, address, ports))
             ports = Ports(0, None if ports.tls is None else 0, ports.is_shared)
     except BaseException:
         for one in bound:
@@ -60,7 +64,12 @@ def bind_all(servers: Iterable[str], address: str, ports: Ports) -> tuple[Listen
     return tuple(bound)
 
 
-def _bind(server: str, address: str, ports: Ports) -> Listening:
+def bind_exactly(server: str, address: str, ports: Ports) -> Listening:
+    """Bind the sockets of one server.
+
+    Raises:
+        CannotListen: Port in use, no permission, or no address of this machine.
+    """
     udp, tcp = bind(address, ports.plain, is_shared=ports.is_shared)
     try:
         tls = None

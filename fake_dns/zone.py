@@ -110,6 +110,11 @@ class Zone:
         name_servers = self._tree.apex["NS"]
         return self._given if name_servers in self._given else (*self._given, name_servers)
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether something in it depends on time or server."""
+        return any(one.visibility != ALWAYS for one in self._given)
+
     def as_table(self) -> dict[str, object]:
         """Write the zone as the table that `from_table` reads."""
         table: dict[str, Any] = {"origin": self.origin.text, "ttl": self.ttl}
@@ -130,7 +135,7 @@ class Zone:
 
     def at(self, server: str, now: float) -> Zone:
         """The zone as this server shows it now, without anything that depends on time."""
-        if all(one.visibility == ALWAYS for one in self._given):
+        if not self.is_timed:
             return self
         return self._with(
             replace(one, visibility=ALWAYS)

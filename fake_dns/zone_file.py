@@ -134,7 +134,7 @@ def _soa_name(value: object, origin: Name, place: str) -> Name:
     if not isinstance(value, str):
         raise wrong_type(place, value, "a name in quotes")
     try:
-        return Name.parse(value, origin)
+        return Name.parse_carefully(value, origin)
     except MalformedName as error:
         raise ZoneError(f"{place}: {error}") from error
 

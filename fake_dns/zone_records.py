@@ -10,11 +10,11 @@ Every error names the key and what was expected.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from fake_dns.name import Key, MalformedName, Name
+from fake_dns.name import Key, MalformedName, Name, is_absolute
 from fake_dns.record import (
     META_TYPES,
     TXT,
@@ -47,6 +47,21 @@ class Doubt:
     message: str
 
 
+def doubts(type: str, words: Sequence[str], origin: Name, place: str) -> Iterator[Doubt]:
+    """Find the names in a value that have dots in them and none at the end."""
+    for position in NAME_POSITIONS.get(type, ()):
+        word = words[position] if position < len(words) else "."
+        if "." not in word.replace("\\.", "") or is_absolute(word):
+            continue
+        target = Name.parse(word, origin)
+        yield Doubt(
+            target,
+            f'{place}: "{word}" has no final dot and stands for "{target.absolute_text}",'
+            f' which is not in the zone; expected "{word}." if it is a whole name,'
+            f' "{target.absolute_text}" if it is meant to lead nowhere',
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """What a table holds, and the names in it that may have lost their final dot."""
@@ -66,7 +81,7 @@ def read(value: object, origin: Name, ttl: int) -> Written:
     for owner, types in as_table(value, "records", None).items():
         place = f'records."{owner}"'
         try:
-            name = Name.parse(owner, origin)
+            name = Name.parse_carefully(owner, origin)
         except MalformedName as error:
             raise ZoneError(f"{place}: {error}") from error
         types = as_table(types, place, None)
@@ -156,26 +171,10 @@ class _Reading:
                 raise ZoneError(f"{place}: {item!r} twice; expected each value once (RFC 2181 §5)")
             records.append(record)
             if isinstance(item, str) and not heading.is_generic:
-                self._doubt(heading.type, item, place)
+                self.doubts.extend(doubts(heading.type, item.split(), self._origin, place))
         self.sets.append(
             RecordSet(heading.name, heading.type, heading.ttl, tuple(records), visibility)
         )
-
-    def _doubt(self, type: str, text: str, place: str) -> None:
-        words = text.split()
-        for position in NAME_POSITIONS.get(type, ()):
-            word = words[position] if position < len(words) else "."
-            if "." not in word or word.endswith("."):
-                continue
-            target = Name.parse(word, self._origin)
-            self.doubts.append(
-                Doubt(
-                    target,
-                    f'{place}: "{word}" has no final dot and stands for "{target.absolute_text}",'
-                    f' which is not in the zone; expected "{word}." if it is a whole name,'
-                    f' "{target.absolute_text}" if it is meant to lead nowhere',
-                )
-            )
 
 
 def _unknown_type(name: Name, type: str, values: object, origin: Name, place: str) -> ZoneError:

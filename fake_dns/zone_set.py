@@ -88,6 +88,9 @@ class ZoneSet:
     def __len__(self) -> int:
         return len(self._by_origin)
 
+    def __reduce__(self) -> tuple[type[ZoneSet], tuple[tuple[Zone, ...]]]:
+        return ZoneSet, (tuple(self),)
+
 
 @dataclass(frozen=True, slots=True)
 class Publication:
