@@ -13,8 +13,8 @@ from fake_dns.message import Rcode, Reply, Request
 from fake_dns.zone_set import ZoneSet
 from fake_dns.zone_tree import Alias, Delegated, Found, NoSuchName, NoSuchType
 
-# Resolvers give up sooner (BIND after 16 restarts, unbound after 11); a longer chain is cut.
-MAX_ALIASES: Final = 16
+# As many restarts as BIND and unbound make; what is longer is an error, and so is a loop.
+MAX_RESTARTS: Final = 11
 IN: Final = 1  # RFC 1035 §3.2.4
 ANY_CLASS: Final = 255  # RFC 1035 §3.2.5
 _TRANSFERS: Final = frozenset({"AXFR", "IXFR"})
@@ -46,8 +46,8 @@ def _search(request: Request, zones: ZoneSet) -> Reply:
         # AD speaks of everything in the reply (RFC 4035 §3.2.3).
         reply = replace(reply, is_authentic=reply.is_authentic and zone.is_authentic)
         match zone.lookup(name, type):
-            case Found(sets=sets):
-                return replace(reply, answer=(*reply.answer, *sets))
+            case Found(sets=sets, addresses=addresses):
+                return replace(reply, answer=(*reply.answer, *sets), additional=addresses)
             case NoSuchType():
                 return replace(reply, authority=(zone.negative_soa,))
             case NoSuchName():
@@ -65,9 +65,10 @@ def _search(request: Request, zones: ZoneSet) -> Reply:
                 reply = replace(reply, answer=(*reply.answer, *sets))
                 if target is None:
                     return replace(reply, rcode=Rcode.YXDOMAIN)
-                if target.key in seen or len(seen) == MAX_ALIASES:
-                    break
+                if target.key in seen or len(seen) > MAX_RESTARTS:
+                    # As BIND: what was found, and that it is no answer.
+                    return replace(reply, rcode=Rcode.SERVFAIL)
                 seen.add(target.key)
                 name, zone = target, zones.enclosing(target, type)
-    # A loop, a chain too long, or a target in nobody's zone: what was found is the answer.
+    # A target in nobody's zone: what was found is the answer.
     return reply

@@ -33,7 +33,7 @@ def lines(text: str) -> Iterator[Line]:
     is_at_start = True
     while position < len(text):
         character = text[position]
-        if is_at_start and depth == 0:
+        if is_at_start:
             first, begins_blank = number, character in " \t"
             is_at_start = False
         if blank := _BLANK.match(text, position):
@@ -43,7 +43,7 @@ def lines(text: str) -> Iterator[Line]:
         match character:
             case "\n":
                 number += 1
-                is_at_start = True
+                is_at_start = depth == 0
                 if depth == 0 and words:
                     yield Line(first, begins_blank, tuple(words))
                     words = []

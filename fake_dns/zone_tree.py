@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
 
-from fake_dns.name import MAX_NAME_OCTETS, Key, Name
+from fake_dns.name import MAX_NAME_OCTETS, ROOT, Key, Name
 from fake_dns.record import Pointer, RecordSet
 from fake_dns.zone_error import ZoneError
 
@@ -22,9 +22,13 @@ _SINGLE: Final = frozenset({"CNAME", "SOA", "DNAME"})
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The name has what was asked for; several sets only for ANY."""
+    """The name has what was asked for; several sets only for ANY.
+
+    `addresses` are what this zone knows of the name servers, when those were asked for.
+    """
 
     sets: tuple[RecordSet, ...]
+    addresses: tuple[RecordSet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +117,29 @@ class ZoneTree:
             is_here = count == len(key)
             # RFC 4035 §3.1.4.1: the parent answers for DS, at the cut itself.
             if count > depth and "NS" in node and not (is_here and type == "DS"):
-                return self._delegation(node["NS"])
+                # RFC 9471 §2: the servers below the cut are found in no other way.
+                return Delegated(node["NS"], self._addresses(node["NS"], node["NS"].name))
             # RFC 6672 §3.2: a DNAME speaks for what is below it, not for its own name.
             if not is_here and (dname := node.get("DNAME")) is not None:
-                return _substituted(dname, name, count)
-        return _select(node, name, type) if node is not None else NoSuchName()
+                return _substituted(dname, name, type, count)
+        if node is None:
+            return NoSuchName()
+        if type == "NS" and (record_set := node.get("NS")) is not None:
+            # RFC 1035 §3.3.11: asked for itself, with the addresses that are here.
+            return Found((replace(record_set, name=name),), self._addresses(record_set, ROOT))
+        return _select(node, name, type)
 
-    def _delegation(self, name_servers: RecordSet) -> Delegated:
-        glue = [
+    def _addresses(self, name_servers: RecordSet, within: Name) -> tuple[RecordSet, ...]:
+        """What this zone knows of the name servers that lie within a name."""
+        return tuple(
             node[type]
             for record in name_servers.records
             if isinstance(record, Pointer)
+            and record.target.is_within(within)
             and (node := self._nodes.get(record.target.key)) is not None
             for type in ("A", "AAAA")
             if type in node
-        ]
-        return Delegated(name_servers, tuple(glue))
+        )
 
 
 def place_of(record_set: RecordSet, origin: Name, places: Places) -> str:
@@ -171,7 +182,7 @@ def _select(node: _Node, name: Name, type: str) -> Lookup:
     return NoSuchType()
 
 
-def _substituted(dname: RecordSet, name: Name, count: int) -> Lookup:
+def _substituted(dname: RecordSet, name: Name, type: str, count: int) -> Lookup:
     """Put the target of a DNAME in the place of its owner, the last `count` labels."""
     record = dname.records[0]
     if not isinstance(record, Pointer):
@@ -181,4 +192,4 @@ def _substituted(dname: RecordSet, name: Name, count: int) -> Lookup:
         return Alias((dname,), None)
     # RFC 6672 §3.1: the CNAME lives as long as the DNAME it is made from.
     made = RecordSet(name, "CNAME", dname.ttl, (Pointer("CNAME", target),))
-    return Alias((dname, made), target)
+    return Found((dname, made)) if type in {"CNAME", "ANY"} else Alias((dname, made), target)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from fake_dns.answer import MAX_ALIASES, answer
+from fake_dns.answer import MAX_RESTARTS, answer
 from fake_dns.fault import (
     Code,
     Delay,
@@ -83,8 +83,8 @@ def owners(given: Reply) -> list[str]:
         ("far.example.com", "A", Rcode.NOERROR, ["far", "host"], False),
         ("away.example.com", "A", Rcode.NOERROR, ["away"], False),
         ("lost.example.com", "A", Rcode.NXDOMAIN, ["lost"], True),
-        ("self.example.com", "A", Rcode.NOERROR, ["self"], False),
-        ("ping.example.com", "A", Rcode.NOERROR, ["ping", "pong"], False),
+        ("self.example.com", "A", Rcode.SERVFAIL, ["self"], False),
+        ("ping.example.com", "A", Rcode.SERVFAIL, ["ping", "pong"], False),
         ("example.org", "A", Rcode.REFUSED, [], False),
     ],
 )
@@ -100,8 +100,10 @@ def test_sections_and_code_follow_from_the_zones(
 
 
 def test_a_long_chain_is_cut() -> None:
-    """Twenty aliases end at the bound, not in an endless search."""
-    assert len(reply("c0.example.com").answer) == MAX_ALIASES
+    """Twenty aliases end at the bound, in an error and not in an endless search."""
+    given = reply("c0.example.com")
+    assert len(given.answer) == MAX_RESTARTS + 1
+    assert given.rcode is Rcode.SERVFAIL
 
 
 def test_the_soa_is_that_of_the_zone_where_the_search_ended() -> None:
