@@ -59,8 +59,11 @@ def build_app(dns: FakeDNS) -> FastAPI:
         return _problem(error.status, str(error))
 
     @app.exception_handler(RequestValidationError)
-    async def malformed(_: Request, error: RequestValidationError) -> Response:
+    async def malformed(request: Request, error: RequestValidationError) -> Response:
         one = error.errors()[0]
+        if one["loc"] == ("body",) and "json" not in request.headers.get("Content-Type", ""):
+            text = "the body: expected Content-Type: application/json"
+            return _problem(HTTPStatus.BAD_REQUEST, text)
         where = ".".join(str(part) for part in one["loc"][1:]) or "the body"
         return _problem(HTTPStatus.BAD_REQUEST, f"{where}: {one['msg']}")
 

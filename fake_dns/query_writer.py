@@ -5,6 +5,7 @@ The name server never waits for whoever reads the lines: what is too much is cou
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import threading
@@ -19,6 +20,7 @@ from fake_dns.query_log import Query
 # A person reads less, a load test writes a hundred times more.
 DEFAULT_LINES_PER_SECOND: Final = 1000
 _CAPACITY: Final = 10_000
+_PATIENCE_SECONDS: Final = 2.0
 
 
 class LogForm(StrEnum):
@@ -70,19 +72,22 @@ class QueryWriter:
         self._lines.put_nowait(self._line(query))
 
     def close(self) -> None:
-        """Write what is left and end."""
-        self._tell_unwritten()
-        self._lines.put(None)
-        self._thread.join()
+        """Write what is left and end; a reader who does not read is waited for a while only."""
+        with contextlib.suppress(queue.Full):
+            if self._unwritten:
+                self._lines.put(self._told(), timeout=_PATIENCE_SECONDS)
+            self._lines.put(None, timeout=_PATIENCE_SECONDS)
+            self._thread.join(_PATIENCE_SECONDS)
 
     def _tell_unwritten(self) -> None:
-        if not self._unwritten or self._lines.full():
-            return
+        if self._unwritten and not self._lines.full():
+            self._lines.put_nowait(self._told())
+
+    def _told(self) -> str:
         count, self._unwritten = self._unwritten, 0
         if self._form is LogForm.JSON:
-            self._lines.put_nowait(json.dumps({"event": "not-written", "queries": count}))
-        else:
-            self._lines.put_nowait(f"… and {count} more queries")
+            return json.dumps({"event": "not-written", "queries": count})
+        return f"… and {count} more queries"
 
     def _line(self, query: Query) -> str:
         if self._form is LogForm.JSON:

@@ -7,14 +7,15 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
 from fake_dns.name_server import MAIN, FakeDNS, Options
-from fake_dns.query_log import DEFAULT_CAPACITY
+from fake_dns.query_log import DEFAULT_CAPACITY, Query
 from fake_dns.query_writer import LogForm, QueryWriter
 from fake_dns.sockets import CannotListen
+from fake_dns.zone import Zone
 from fake_dns.zone_source import ZoneWatch, read_zones
 
 
@@ -35,18 +36,7 @@ def serve(options: argparse.Namespace) -> int:
             writer = QueryWriter(sys.stderr, LogForm(options.log), options.log_rate)
             running.callback(writer.close)
             on_query = writer.write
-        dns = running.enter_context(
-            FakeDNS(
-                zones.values(),
-                address=options.address,
-                port=options.port,
-                servers=options.server,
-                resolvers=options.resolver,
-                tls=options.tls_port is not None,
-                on_query=on_query,
-                options=_options(options),
-            )
-        )
+        dns = running.enter_context(_name_server(options, zones.values(), on_query))
         watch = ZoneWatch(dns, zones, _report)
         signal.signal(signal.SIGHUP, lambda *_: _in_background(watch.reload))
         if options.watch:
@@ -77,6 +67,30 @@ def serve(options: argparse.Namespace) -> int:
     return 0
 
 
+def _name_server(
+    options: argparse.Namespace,
+    zones: Iterable[Zone],
+    on_query: Callable[[Query], None] | None,
+) -> FakeDNS:
+    if options.tls_certificate and options.tls_port is None:
+        raise CannotListen(
+            f"--tls-certificate {options.tls_certificate}: there is no TLS; expected --tls-port too"
+        )
+    try:
+        return FakeDNS(
+            zones,
+            address=options.address,
+            port=options.port,
+            servers=options.server,
+            resolvers=options.resolver,
+            tls=options.tls_port is not None,
+            on_query=on_query,
+            options=_options(options),
+        )
+    except ValueError as error:
+        raise CannotListen(str(error)) from error
+
+
 def _options(options: argparse.Namespace) -> Options:
     return Options(
         tls_port=options.tls_port or 0,
@@ -88,7 +102,7 @@ def _options(options: argparse.Namespace) -> Options:
 
 def _write_certificate(dns: FakeDNS, path: Path) -> None:
     if dns.certificate is None:
-        raise CannotListen(f"--tls-certificate {path}: there is no TLS; expected --tls-port too")
+        return
     try:
         path.write_bytes(dns.certificate.pem)
     except OSError as error:
