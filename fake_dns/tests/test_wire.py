@@ -5,6 +5,7 @@ import struct
 import dns.edns
 import dns.flags
 import dns.message
+import dns.name
 import dns.opcode
 import dns.rcode
 import dns.rdatatype
@@ -122,6 +123,41 @@ def test_flags_and_edns_are_answered_in_kind() -> None:
     assert (reply.edns, reply.payload) == (0, 1232)
     assert reply.ednsflags & dns.flags.DO
     assert ask(dns.message.make_query("example.com", "A", use_edns=False)).edns == -1
+
+
+@pytest.mark.parametrize(
+    ("flags", "wants_dnssec", "is_set"),
+    [(0, False, False), (dns.flags.AD, False, True), (0, True, True)],
+)
+def test_ad_is_for_those_who_ask(flags: int, wants_dnssec: bool, is_set: bool) -> None:
+    """RFC 6840 §5.7: AD or DO in the query, and a zone that says it is authentic; a "no" too."""
+    query = dns.message.make_query("a.example", "A", use_edns=0, want_dnssec=wants_dnssec)
+    query.flags |= flags
+    for authentic, name in ((True, "a.example"), (True, "no.a.example"), (False, "a.example")):
+        zone = Zone("a.example", {"@": {"A": "127.0.0.1"}}, authentic=authentic)
+        serving = Responder(Publication(ZoneSet([zone])), FaultBook(), QueryLog())
+        query.question[0].name = dns.name.from_text(name)
+        for _ in range(2):  # packed, then cached
+            octets = octets_of(serving.respond(query.to_wire(), Transport.UDP, CLIENT))
+            reply = dns.message.from_wire(octets)
+            assert bool(reply.flags & dns.flags.AD) is (is_set and authentic)
+
+
+def test_ad_speaks_of_the_whole_chain() -> None:
+    """An alias into a zone that is not authentic is not authentic."""
+    zones = ZoneSet(
+        [
+            Zone("a.example", {"w": {"CNAME": "b.example."}}, authentic=True),
+            Zone("b.example", {"@": {"A": "127.0.0.1"}}),
+        ]
+    )
+    query = dns.message.make_query("w.a.example", "A", want_dnssec=True)
+    response = Responder(Publication(zones), FaultBook(), QueryLog()).respond(
+        query.to_wire(), Transport.UDP, CLIENT
+    )
+    reply = dns.message.from_wire(octets_of(response))
+    assert len(reply.answer) == 2
+    assert not reply.flags & dns.flags.AD
 
 
 def test_an_edns_version_above_0_is_badvers() -> None:
@@ -280,6 +316,17 @@ def test_a_cached_answer_has_the_new_id_and_is_logged() -> None:
     assert (octets_of(first)[:2], octets_of(second)[:2]) == (b"\x00\x01", b"\x00\x02")
     assert octets_of(first)[2:] == octets_of(second)[2:]
     assert [query.name for query in log.queries()] == ["example.com"] * 2
+
+
+@pytest.mark.parametrize("flags", [0, dns.flags.RD, dns.flags.CD, dns.flags.RD | dns.flags.CD])
+def test_a_cached_answer_has_the_new_flags(flags: int) -> None:
+    """RD and CD are those of each query; AA stays."""
+    serving = responder()
+    for asked in (dns.flags.RD, flags, 0):
+        octets = octets_of(serving.respond(packet(QUESTION, flags=asked), Transport.UDP, CLIENT))
+        expected = dns.flags.QR | dns.flags.AA | asked
+        assert dns.message.from_wire(octets).flags == expected
+    assert serving._views[""].count == 1
 
 
 def test_a_replaced_zone_leaves_no_cached_answer() -> None:
