@@ -185,8 +185,9 @@ class Responder:
             true = self._true_reply(request, origin.server, view, now)
         reply = misbehave(request, true, origin.transport, fault)
         is_in_zone = view.zones.enclosing(request.name) is not None
+        name = request.name.text
         self._log.record(
-            request.name.text,
+            name,
             request.type,
             origin.transport,
             origin.client,
@@ -202,7 +203,16 @@ class Responder:
         if reply.delay_seconds > 0 or reply.delivery is not Delivery.WHOLE:
             return Response(octets, reply.delay_seconds, reply.delivery)
         if fault is None and origin.server not in self._caches:
-            self._keep(request, reply, octets, (view, origin.transport, packet, is_in_zone))
+            kept = _Packed(
+                _all_flags(octets),
+                octets[4:],
+                name,
+                request.type,
+                reply.rcode.name,
+                _payload(request.edns),
+                is_in_zone,
+            )
+            _keep(view, origin.transport, packet, kept)
         return octets
 
     def _true_reply(self, request: Request, server: str, view: _View, now: float) -> Reply:
@@ -210,38 +220,6 @@ class Responder:
             return answer(request, view.zones)
         kept = cache.get(request, now)
         return kept or cache.put(request, answer(request, view.zones), now)
-
-    def _keep(
-        self,
-        request: Request,
-        reply: Reply,
-        octets: bytes,
-        asked: tuple[_View, Transport, bytes, bool],
-    ) -> None:
-        """Keep the reply for every query that differs in id, RD and CD alone."""
-        view, transport, packet, is_in_zone = asked
-        if len(packet) > MAX_CACHED_QUERY_OCTETS:
-            return
-        if view.count >= MAX_CACHED:
-            view.packed.clear()
-            view.count = 0
-        high, low = octets[2] & 0xFE, octets[3] & 0xEF
-        flags = (
-            bytes((high, low)),
-            bytes((high | 1, low)),
-            bytes((high, low | 0x10)),
-            bytes((high | 1, low | 0x10)),
-        )
-        view.packed.setdefault((transport, packet[3] & 0x20), {})[packet[4:]] = _Packed(
-            flags,
-            octets[4:],
-            request.name.text,
-            request.type,
-            reply.rcode.name,
-            _payload(request.edns),
-            is_in_zone,
-        )
-        view.count += 1
 
     def _encode(self, request: Request, reply: Reply, transport: Transport) -> bytes:
         match transport:
@@ -252,6 +230,28 @@ class Responder:
                 asked = _payload(request.edns) or 0
                 limit = min(self.udp_octets, max(wire.CLASSIC_UDP_OCTETS, asked))
         return wire.encode(request, reply, limit, self.udp_octets)
+
+
+def _keep(view: _View, transport: Transport, packet: bytes, packed: _Packed) -> None:
+    """Keep a reply for every query that differs in id, RD and CD alone."""
+    if len(packet) > MAX_CACHED_QUERY_OCTETS:
+        return
+    if view.count >= MAX_CACHED:
+        view.packed.clear()
+        view.count = 0
+    view.packed.setdefault((transport, packet[3] & 0x20), {})[packet[4:]] = packed
+    view.count += 1
+
+
+def _all_flags(octets: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """The flags of a reply for every RD and CD, in the order in which `respond` counts."""
+    high, low = octets[2] & 0xFE, octets[3] & 0xEF
+    return (
+        bytes((high, low)),
+        bytes((high | 1, low)),
+        bytes((high, low | 0x10)),
+        bytes((high | 1, low | 0x10)),
+    )
 
 
 def _payload(edns: EDNS | None) -> int | None:

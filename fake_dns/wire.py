@@ -196,17 +196,17 @@ def _pack(request: Request, reply: Reply, payload_octets: int, *, is_cut: bool) 
     buffer: Any = dnslib.DNSBuffer()
     # Not DNSRecord.pack: its table of names holds offsets that a pointer cannot.
     buffer.names = _Pointers()
-    dnslib.DNSHeader(request.header.id, flags, 1, *counts).pack(buffer)
-    asked = dnslib.DNSLabel(request.name.labels)
-    dnslib.DNSQuestion(asked, type_code(request.type), request.record_class).pack(buffer)
+    # Header, question and OPT are fixed enough to be written at once: half of dnslib's time.
+    buffer.append(struct.pack("!6H", request.header.id, flags, 1, *counts))
+    buffer.encode_name(_label(request.name))
+    buffer.append(struct.pack("!2H", type_code(request.type) or 0, request.record_class))
     for section in sections:
         for record_set in section:
             _pack_set(record_set, buffer)
     if request.edns is not None and has_edns:
-        option_flags = "do" if request.edns.wants_dnssec else ""
-        dnslib.EDNS0(flags=option_flags, ext_rcode=reply.rcode >> 4, udp_len=payload_octets).pack(
-            buffer
-        )
+        # RFC 6891 §6.1.2 and §6.1.3: the root, our size, the code's upper bits, version 0, DO.
+        extended = (reply.rcode >> 4) << 24 | request.edns.wants_dnssec << 15
+        buffer.append(struct.pack("!BHHIH", 0, _OPT, payload_octets, extended, 0))
     return bytes(buffer.data)
 
 
