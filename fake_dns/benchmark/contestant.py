@@ -127,7 +127,7 @@ def running(contestant: Contestant, directory: Path) -> Iterator[Running]:
     words = [word.format(port=port, toml=toml, zone=zone, conf=conf) for word in contestant.command]
     with (directory / "output").open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  # words of our own
-            words, cwd=directory, stdout=output, stderr=output, env=_env()
+            words, cwd=directory, stdout=output, stderr=output, env=environment()
         )
     try:
         _wait(process, port, contestant.name)
@@ -147,9 +147,10 @@ def _toml() -> str:
     return write_toml(ZONE.as_table())
 
 
-def _env() -> dict[str, str]:
-    above = str(Path(__file__).parents[2])
-    return {**os.environ, "PYTHONPATH": above}
+def environment() -> dict[str, str]:
+    """The environment of a process of ours, in which this package is found first."""
+    paths = (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def _free_port() -> int:

@@ -1,4 +1,7 @@
-"""`python -m fake_dns.benchmark.fuzz CORPUS [libFuzzer options]`: packets against our own code."""
+"""`python fake_dns/benchmark/fuzz.py CORPUS [libFuzzer options]`: packets against our own code.
+
+Run as a file, not with `-m`: that would import the package before it can be instrumented.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from fake_dns.benchmark.contestant import Missing
+from fake_dns.benchmark.contestant import Missing, environment
 
 _QUESTION: Final = b"\x07example\x03com\x00\x00\x01\x00\x01"
 _OPT: Final = b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00"
@@ -88,11 +88,16 @@ def fuzzed_packets(directory: Path, seconds: int) -> list[bytes]:
         return []
     for number, octets in enumerate(made_packets(100)):
         (directory / f"seed-{number}").write_bytes(octets)
-    words = [sys.executable, "-m", "fake_dns.benchmark.fuzz", str(directory)]
+    words = [sys.executable, str(Path(__file__).parent / "fuzz.py"), str(directory)]
     words += [f"-max_total_time={seconds}", "-seed=1", "-max_len=700", "-print_final_stats=1"]
     words += [f"-artifact_prefix={directory}/"]
     done = subprocess.run(  # noqa: S603  # words of our own
-        words, capture_output=True, text=True, timeout=seconds + 120, check=False
+        words,
+        capture_output=True,
+        text=True,
+        timeout=seconds + 120,
+        check=False,
+        env=environment(),
     )
     if done.returncode != 0:
         raise RuntimeError(f"atheris found a packet that raises:\n{done.stderr[-4000:]}")
