@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nox
@@ -25,6 +27,13 @@ def install(session: nox.Session, *names: str) -> None:
     """Install the pinned requirements of the named groups, hashes checked."""
     for name in names:
         session.install("--quiet", "--require-hashes", "-r", f"requirements/{name}.txt")
+
+
+def hand_over(session: nox.Session, *arguments: str) -> None:
+    """Run Python as the session's last act; its exit code, promised to users, becomes nox's."""
+    code = subprocess.call([Path(session.bin) / "python", *arguments])
+    if code:
+        sys.exit(code)
 
 
 @nox.session
@@ -61,28 +70,43 @@ def tests(session: nox.Session) -> None:
 def certify(session: nox.Session) -> None:
     """Certify the reference relay, or `-- --target profile.toml`; report in reports/certify."""
     install(session, "suite")
-    session.run("python", "-m", "conformance", "certify", *session.posargs, success_codes=[0])
+    hand_over(session, "-m", "conformance", "certify", *session.posargs)
 
 
 @nox.session
 def selfcheck(session: nox.Session) -> None:
     """Break the reference relay on purpose; every break must turn its own check red."""
     install(session, "suite")
-    session.run("python", "-m", "conformance.selfcheck", *session.posargs)
+    hand_over(session, "-m", "conformance.selfcheck", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def interop(session: nox.Session) -> None:
+    """Install the second opinions that npm has; without them their checks are not observable."""
+    npm = ("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent")
+    session.run(*npm, "--prefix", "conformance/interop")
 
 
 @nox.session(default=False)
 def crash(session: nox.Session) -> None:
     """Kill the relay 50 times at random moments after a 250; nothing may be lost or cut."""
     install(session, "suite")
-    session.run("python", "-m", "conformance.durability", *session.posargs)
+    hand_over(session, "-m", "conformance.durability", *session.posargs)
 
 
 @nox.session(default=False)
 def load(session: nox.Session) -> None:
     """Drive the reference relay with Locust; throughput and percentiles on the terminal."""
     install(session, "load")
-    session.run("python", "-m", "loadtests", *session.posargs)
+    hand_over(session, "-m", "loadtests", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """CPU per message against peers of the same run; writes docs/performance.md."""
+    install(session, "bench")
+    order = session.posargs or ["--write", "docs/performance.md"]
+    hand_over(session, "-m", "loadtests.benchmark", *order)
 
 
 @nox.session(default=False)
@@ -141,4 +165,11 @@ def pin(session: nox.Session) -> None:
 
 
 # Group -> whether it also holds what the two programs need.
-GROUPS = {"suite": True, "load": True, "lint": False, "types": False, "layers": False}
+GROUPS = {
+    "suite": True,
+    "load": True,
+    "bench": True,
+    "lint": False,
+    "types": False,
+    "layers": False,
+}

@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     certify_command.add_argument(
         "--out",
         type=Path,
-        default=Path("certification"),
+        default=Path("reports/certify"),
         metavar="DIR",
         help="folder for the four report files (default: %(default)s)",
     )

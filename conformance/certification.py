@@ -40,7 +40,7 @@ _PYTEST = (
     *("-o", "addopts=", "--import-mode=importlib", "--strict-markers", "--strict-config"),
     *("-p", "conformance.plugin", "-p", "no:randomly", "-p", "no:cacheprovider"),
     # Checks judge with must(), so rewriting their asserts would only cost time.
-    *("--assert=plain", "--tb=short"),
+    *("--assert=plain", "--tb=native"),
 )
 
 
@@ -61,7 +61,7 @@ class Order:
     only: tuple[str, ...] = ()
     target: str | None = None
     relay_command: str | None = None
-    out: Path = Path("certification")
+    out: Path = Path("reports/certify")
     pytest_arguments: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ("fixtures.plugin",)
     checks: tuple[Path, ...] = ()
@@ -113,6 +113,7 @@ def _measure(
     collector = Collector(Progress(console, {row.id: row.group for row in catalogue}))
     total = len(catalogue)
     notes: list[str] = []
+    trouble = ""
     try:
         chosen = catalogue.select(order.only) if order.only else None
     except SelectionError as error:
@@ -121,6 +122,7 @@ def _measure(
     else:
         status, said = _run_pytest(order, collector)
         early = _early_end(status, collector.usage_error or said, total)
+        trouble = _trouble(collector, status)
         conclusion = (not collector.faults and early) or Conclusion(ExitCode.CONFORMANT, "", {})
         if status == pytest.ExitCode.INTERNAL_ERROR or collector.faults:
             notes += [*collector.faults, redacted(said, SECRETS)]
@@ -130,13 +132,13 @@ def _measure(
     if not conclusion.headline:
         conclusion = conclude(
             [each.verdict for each in results],
-            trouble=_trouble(collector),
+            trouble=trouble,
             harness_fault=_fault(collector),
         )
     run = Run(
         started_at=started_at,
         duration_seconds=time.monotonic() - began,
-        target=_target_name(order),
+        target=_target_name(order, collector.profile),
         selection=order.only,
         notes=tuple(notes),
         dialogues=tuple(collector.dialogues),
@@ -162,6 +164,8 @@ def _run_pytest(order: Order, collector: Collector) -> tuple[int, str]:
     try:
         with redirect_stdout(said), redirect_stderr(said):
             status = int(pytest.main(arguments, plugins=[collector]))
+    except KeyboardInterrupt:
+        status = int(pytest.ExitCode.INTERRUPTED)
     except Exception as error:  # whatever it is, the reports must say so
         collector.faults.append(f"{type(error).__name__}: {error}")
         said.write(traceback.format_exc())
@@ -185,7 +189,9 @@ def _early_end(status: int, said: str, total: int) -> Conclusion | None:
             return None
 
 
-def _trouble(collector: Collector) -> str:
+def _trouble(collector: Collector, status: int) -> str:
+    if status == pytest.ExitCode.INTERRUPTED:
+        return "the run was interrupted"
     if not collector.dialogues:
         return ""
     first, last = collector.dialogues[0], collector.dialogues[-1]
@@ -195,21 +201,23 @@ def _trouble(collector: Collector) -> str:
         return f"the sanity dialogue did not get through: {first.trouble}"
     if last.stage < first.stage:
         return f"the target no longer answered at the end: {last.trouble}"
+    if lost := collector.lost_checks:
+        return f"{len(lost)} checks did not run, {lost[0]} first"
     return ""
 
 
 def _fault(collector: Collector) -> str:
     if collector.faults:
         return collector.faults[0].partition("\n")[0]
-    if lost := collector.lost_checks:
-        return f"{len(lost)} checks began and never ended, {lost[0]} first"
     return ""
 
 
-def _target_name(order: Order) -> str:
+def _target_name(order: Order, profile: str = "") -> str:
+    claims = f", profile {profile}" if profile else ""
     if order.target is not None:
-        return order.target
-    return "relay started by a command" if order.relay_command else "embedded reference relay"
+        return f"{order.target}{claims}"
+    who = "relay started by a command" if order.relay_command else "embedded reference relay"
+    return f"{who}{claims}"
 
 
 @contextmanager

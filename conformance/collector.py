@@ -30,6 +30,7 @@ class Collector:
         examination: What the passive rules found, over all connections.
         with_check: The requirements that have a check, chosen or not.
         faults: What went wrong on our side outside of any check.
+        profile: The name of the target's profile.
         usage_error: What is wrong with the profile, if the world could not be made from it.
     """
 
@@ -44,6 +45,7 @@ class Collector:
         self.with_check: set[str] = set()
         self.faults: list[str] = []
         self.usage_error = ""
+        self.profile = ""
 
     @property
     def lost_checks(self) -> tuple[str, ...]:
@@ -84,6 +86,7 @@ class Collector:
         """Take what belongs to no single check."""
         document = json.loads(account)
         self.with_check.update(document["with_check"])
+        self.profile = self.profile or document["profile"]
         self.usage_error = self.usage_error or document["usage_error"]
         self.faults += [document["fault"]] if document["fault"] else []
         if controls := document.get("controls"):

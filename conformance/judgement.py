@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import NoReturn, Protocol, TypeVar
 
 
@@ -63,6 +64,7 @@ def must(condition: object, expected: str, observed: object = "") -> None:
     """
     if not condition:
         raise NotMet(expected, observed)
+    _note(expected, observed)
 
 
 def must_reply(reply: R, wanted: str | tuple[str, ...], because: str = "") -> R:
@@ -82,6 +84,7 @@ def must_reply(reply: R, wanted: str | tuple[str, ...], because: str = "") -> R:
     """
     if not answers(reply, wanted):
         raise NotMet(_phrase(wanted, because), reply.raw)
+    _note(_phrase(wanted, because), reply.raw)
     return reply
 
 
@@ -99,9 +102,8 @@ def answers(reply: ReplyRead, wanted: str | tuple[str, ...]) -> bool:
 
 def remark(text: str) -> None:
     """Note a deviation that changes no verdict, such as an unusual but legal code."""
-    remarks = _remarks.get()
-    if remarks is not None:
-        remarks.append(text)
+    if (notes := _notes.get()) is not None:
+        notes.remarks.append(text)
 
 
 def not_observable(reason: str) -> NoReturn:
@@ -144,18 +146,37 @@ def unescaped(octets: bytes) -> bytes:
     return _ESCAPE.sub(_unescaped, octets)
 
 
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What a check says beside its verdict.
+
+    Attributes:
+        remarks: Its remarks.
+        held: What it expected and observed where all was well: the evidence for *met*.
+    """
+
+    remarks: list[str] = field(default_factory=list)
+    held: list[tuple[str, str]] = field(default_factory=list)
+
+
 @contextmanager
-def collecting_remarks() -> Iterator[list[str]]:
-    """Collect the remarks made inside the block."""
-    collected: list[str] = []
-    token = _remarks.set(collected)
+def taking_notes() -> Iterator[Notes]:
+    """Collect what is remarked and what holds inside the block."""
+    notes = Notes()
+    token = _notes.set(notes)
     try:
-        yield collected
+        yield notes
     finally:
-        _remarks.reset(token)
+        _notes.reset(token)
 
 
-_remarks: ContextVar[list[str] | None] = ContextVar("remarks", default=None)
+def _note(expected: str, observed: object) -> None:
+    if (notes := _notes.get()) is not None:
+        notes.held.append((expected, shown(observed)[:_LONGEST_NOTE]))
+
+
+_notes: ContextVar[Notes | None] = ContextVar("notes", default=None)
+_LONGEST_NOTE = 1000
 
 _SHOWN = tuple(
     {"\r": "\\r", "\n": "\\n", "\t": "\\t", "\\": "\\\\"}.get(

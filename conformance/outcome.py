@@ -64,6 +64,7 @@ class Outcome:
     finding: Finding
     statement: str = ""
     remarks: tuple[str, ...] = ()
+    held: tuple[tuple[str, str], ...] = ()
     duration_seconds: float = 0.0
     transcripts: tuple[Mapping[str, object], ...] = ()
     examination: Examination = field(default_factory=Examination)
@@ -77,6 +78,7 @@ class Outcome:
                 "finding": finding_to_json(self.finding),
                 "statement": self.statement,
                 "remarks": self.remarks,
+                "held": self.held,
                 "duration_seconds": self.duration_seconds,
                 "transcripts": self.transcripts,
                 "examination": self.examination.to_json(),
@@ -93,6 +95,7 @@ class Outcome:
             finding=finding_from_json(document["finding"]),
             statement=document["statement"],
             remarks=tuple(document["remarks"]),
+            held=tuple((expected, observed) for expected, observed in document["held"]),
             duration_seconds=document["duration_seconds"],
             transcripts=tuple(document["transcripts"]),
             examination=Examination.from_json(document["examination"]),
@@ -140,6 +143,8 @@ def finding_of(error: BaseException) -> Finding:
             return Finding(Verdict.INCONCLUSIVE, reason=str(error) or type(error).__name__)
         case ConnectionError() | TimeoutError():
             return Finding(Verdict.INCONCLUSIVE, reason=f"{type(error).__name__}: {error}")
+        case pytest.fail.Exception() if str(error).startswith("Timeout"):
+            return Finding(Verdict.INCONCLUSIVE, reason=str(error).partition("\n")[0])
         case pytest.skip.Exception():
             reason = f"skipped: {error}; only not_observable() and not_claimed() may end a check"
             return Finding(Verdict.HARNESS_ERROR, reason=reason)
@@ -202,6 +207,12 @@ def redacted(text: str, secrets: Secrets) -> str:
     if "\\" in clean and secrets.spans(octets := octets_of(clean)):
         clean = octets_shown(secrets.redact(octets))
     return visible(clean)
+
+
+def redacted_node(node: str, secrets: Secrets) -> str:
+    """Take the secrets out of a check's parameters; its name stands in our own source code."""
+    name, bracket, parameters = node.partition("[")
+    return name + redacted(bracket + parameters, secrets)
 
 
 def visible(text: str) -> str:

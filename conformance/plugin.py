@@ -17,13 +17,14 @@ import pytest
 
 from conformance.catalogue import Catalogue, CatalogueError, SelectionError
 from conformance.controls import Controls
-from conformance.judgement import collecting_remarks
+from conformance.judgement import Notes, taking_notes
 from conformance.outcome import (
     PROPERTY,
     Finding,
     Outcome,
     finding_of,
     redacted,
+    redacted_node,
     redacted_values,
     transcript_to_json,
     worst_finding,
@@ -36,7 +37,10 @@ from fixtures.transcript import SECRETS, Recorder, Transcript, current_recorder
 
 CATALOGUE = pytest.StashKey[Catalogue]()
 CHOSEN = pytest.StashKey[frozenset[str] | None]()
+# What a report keeps of the things that were as they must be.
+_MOST_HELD = 12
 _CONTROLS = pytest.StashKey[Controls]()
+_PROFILE = pytest.StashKey[str]()
 _USAGE_ERROR = pytest.StashKey[str]()
 _FAULT = pytest.StashKey[str]()
 _WITH_CHECK = pytest.StashKey[list[str]]()
@@ -55,7 +59,7 @@ class _Running:
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
-        self.remarks: list[str] = []
+        self.notes = Notes()
         self.recorder: Recorder | None = None
         self.duration_seconds = 0.0
 
@@ -147,6 +151,7 @@ def _controls(request: pytest.FixtureRequest) -> Iterator[Controls | None]:
         # Without its world no check can run; one fault says it better than each of them.
         request.config.stash[_FAULT] = f"{type(error).__name__}: {error}"
         pytest.exit("no world", pytest.ExitCode.INTERNAL_ERROR)
+    request.config.stash[_PROFILE] = str(getattr(target, "name", ""))
     controls = Controls(target)
     request.config.stash[_CONTROLS] = controls
     controls.begin()
@@ -178,7 +183,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     running = item.stash[_RUNNING] = _Running()
     with ExitStack() as stack:
-        running.remarks = stack.enter_context(collecting_remarks())
+        running.notes = stack.enter_context(taking_notes())
         return (yield)
 
 
@@ -223,6 +228,7 @@ def account_of(config: pytest.Config) -> str:
     """Return the controls, and which requirements have a check, as JSON text."""
     account: dict[str, object] = {
         "with_check": config.stash.get(_WITH_CHECK, []),
+        "profile": config.stash.get(_PROFILE, ""),
         "usage_error": redacted(config.stash.get(_USAGE_ERROR, ""), SECRETS),
         "fault": redacted(config.stash.get(_FAULT, ""), SECRETS),
     }
@@ -252,11 +258,15 @@ def _outcome(item: pytest.Item, running: _Running) -> Outcome:
     transcripts = running.transcripts
     statement = (getattr(item, "obj", None).__doc__ or "").strip().partition("\n")[0]
     return Outcome(
-        check=redacted(item.nodeid, SECRETS),
+        check=redacted_node(item.nodeid, SECRETS),
         requirements=ids_of(item),
         finding=redacted_values(worst_finding(running.findings), SECRETS),
         statement=statement,
-        remarks=tuple(redacted(remark, SECRETS) for remark in running.remarks),
+        remarks=tuple(redacted(remark, SECRETS) for remark in running.notes.remarks),
+        held=tuple(
+            (redacted(expected, SECRETS), redacted(observed, SECRETS))
+            for expected, observed in running.notes.held[:_MOST_HELD]
+        ),
         duration_seconds=round(running.duration_seconds, 3),
         transcripts=tuple(transcript_to_json(each, SECRETS) for each in transcripts),
         examination=redacted_values(combined(map(examine, transcripts)), SECRETS),

@@ -85,10 +85,19 @@ def send_content(probe: SMTPProbe, octets: bytes) -> Reply:
     return probe.read_reply()
 
 
-def due_reply(probe: SMTPProbe, what: str) -> Reply:
-    """Read a reply that has to come: here its absence is the offence, and no trouble of ours."""
+def due_reply(probe: SMTPProbe, what: str, within: float = 5.0) -> Reply:
+    """Read a reply that has to come: here its absence is the offence, and no trouble of ours.
+
+    Args:
+        probe: Where it has to come.
+        what: What it answers.
+        within: Seconds until it must be there.
+
+    Raises:
+        NotMet: It did not come in time.
+    """
     try:
-        return probe.read_reply(timeout=5.0)
+        return probe.read_reply(timeout=within)
     except ReplyTimeout as late:
         raise NotMet(f"a reply to {what}", late.octets or "silence") from None
 

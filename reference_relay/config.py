@@ -61,7 +61,11 @@ class ManagementSettings:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything a relay needs to start. Paths are absolute or relative to the working folder."""
+    """Everything a relay needs to start. Paths are absolute or relative to the working folder.
+
+    Attributes:
+        discards_mail: Accepted mail is forgotten at once; for benchmarks.
+    """
 
     source: Path
     profile: str
@@ -72,6 +76,7 @@ class Config:
     endpoints: tuple[EndpointSettings, ...]
     directory: Directory
     delivery: DeliverySettings
+    discards_mail: bool
     management: ManagementSettings | None
     log_level: str
 
@@ -106,7 +111,9 @@ def load_config(source: Path) -> Config:
             name_servers=table.delivery.name_servers,
             port=table.delivery.port,
             reachable_networks=table.delivery.reachable_networks,
+            is_held=table.delivery.hold,
         ),
+        discards_mail=table.queue.discard,
         management=_management(table.management),
         log_level=table.log.level,
     )

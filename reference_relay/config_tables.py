@@ -274,6 +274,15 @@ class DeliveryTable(Table):
     reachable_networks: tuple[
         Annotated[IPv4Network | IPv6Network, PlainValidator(_network)], ...
     ] = ()
+    # Accepted mail stays queued until the relay runs without this.
+    hold: bool = False
+
+
+class QueueTable(Table):
+    """The table [queue]."""
+
+    # For benchmarks only: every message is accepted and forgotten, its 250 promises nothing.
+    discard: bool = False
 
 
 class ManagementTable(Table):
@@ -302,5 +311,6 @@ class RelayTable(Table):
     zone: tuple[ZoneTable, ...] = ()
     instance: tuple[InstanceTable, ...] = ()
     delivery: DeliveryTable
+    queue: QueueTable = QueueTable()
     management: ManagementTable | None = None
     log: LogTable = LogTable()

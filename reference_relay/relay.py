@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from reference_relay.config import Config, ConfigError, EndpointSettings, ManagementSettings
 from reference_relay.delivery.agent import Agent
 from reference_relay.dkim.signer import Signer
+from reference_relay.queue.discard import Discard
 from reference_relay.queue.queue import Queue, QueueError
 from reference_relay.queue.queue_id import QueueIdSource
 from reference_relay.service.directory import Directory
 from reference_relay.service.passwords import PasswordVerifier
 from reference_relay.smtp import replies
-from reference_relay.submission.context import SubmissionContext
+from reference_relay.submission.context import CommitsMail, SubmissionContext
 from reference_relay.submission.listener import Listener
 from reference_relay.submission.tls_layer import server_context
 
@@ -106,7 +107,10 @@ class Relay:
         Raises:
             Exception: Whatever the agent broke with.
         """
-        if self._delivering is not None:
+        if self._delivering is None:
+            # Held: there is none whose end could be met.
+            await asyncio.get_running_loop().create_future()
+        else:
             await asyncio.shield(self._delivering)
 
     async def _start(self) -> Ready:
@@ -118,7 +122,10 @@ class Relay:
         signers = _Signers(config)
         token, is_new = _token(config)
         queue = await self._start_queue()
-        self._start_delivery(queue, signers)
+        if config.delivery.is_held:
+            _log.warning("event=delivery_held: accepted mail stays in the queue")
+        else:
+            self._start_delivery(queue, signers)
         passwords = PasswordVerifier(
             user.password_hash
             for configuration in self._directory.configurations
@@ -131,7 +138,7 @@ class Relay:
         context = SubmissionContext(
             hostname=config.hostname,
             directory=self._current_directory,
-            queue=queue,
+            queue=_accepting(config, queue),
             passwords=passwords,
             next_queue_id=QueueIdSource(self._now, _SHARD, queue.last_queue_id).next,
             now=self._now,
@@ -247,6 +254,13 @@ class _Signers:
 
     def __call__(self, configuration_id: str) -> Signer | None:
         return self._signers.get(configuration_id)
+
+
+def _accepting(config: Config, queue: Queue) -> CommitsMail:
+    if not config.discards_mail:
+        return queue
+    _log.warning("event=discarding: [queue] discard is set, a 250 promises nothing")
+    return Discard()
 
 
 def _tls_context(config: Config, number: int, settings: EndpointSettings) -> ssl.SSLContext:

@@ -4,42 +4,19 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
 
 import dkim
-import dns.exception
-import dns.resolver
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from conformance.header import HeaderField, fields_named, fields_of
 from conformance.judgement import must, not_claimed
+from conformance.relaying.look_up import LookUp
 from conformance.requirement import requirement
 from conformance.steps import must_answer, open_transaction, send_content, sender_of
 from fixtures.plugin import Arrived, ComposeMessage, LogIn
 from fixtures.target import Target
-
-LookUp = Callable[..., bytes]
-
-
-@pytest.fixture
-def look_up(target: Target) -> LookUp:
-    """Look TXT records up where the relay's correspondents would, for dkimpy."""
-    resolver = dns.resolver.Resolver(configure=target.dns is None)
-    if target.dns is not None:
-        resolver.nameservers = [target.dns.address]
-        resolver.port = target.dns.port
-
-    def look_up(name: bytes | str, timeout: float = 5) -> bytes:
-        text = name.decode() if isinstance(name, bytes) else name
-        try:
-            answer = resolver.resolve(text, "TXT", lifetime=timeout)
-        except dns.exception.DNSException:
-            return b""
-        return b"".join(next(iter(answer)).strings)
-
-    return look_up
 
 
 def need_signature(target: Target) -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from conformance.judgement import must, not_claimed, not_observable
+from conformance.relaying.look_up import LookUp
 from conformance.relaying.queue_ids import queue_id_of, wait_for_states
 from conformance.requirement import requirement
 from conformance.steps import NothingArrived, must_answer, must_refuse, sender_of, wait_for_each
@@ -150,8 +151,7 @@ def test_with_mx_the_address_does_not_count(
         dns, token, {"@": {"MX": ["10 no-such-host"], "A": ["127.0.3.1"]}, "other": {"A": [NOBODY]}}
     )
     probe = session()
-    mail = must_answer(probe.mail(sender_of(target)), "250", "the sender is allowed")
-    must(mail.is_positive, "250", mail)
+    must_answer(probe.mail(sender_of(target)), "250", "the sender is allowed")
     reply = probe.rcpt(f"rcpt@{domain}")
     if reply.is_positive:
         must_answer(probe.data(message(token)), ("250", "5yz"), "accepted, or refused at once")
@@ -209,10 +209,10 @@ def test_deliveries_leave_from_the_published_addresses(
     role: str,
     session: LogIn,
     target: Target,
-    dns: FakeDNS,
     sink: SinkMX,
     message: ComposeMessage,
     token: str,
+    look_up: LookUp,
 ) -> None:
     """Deliveries come from the addresses that the endpoint's name publishes, with a full name."""
     if not target.claims("outgoing_addresses"):
@@ -220,7 +220,7 @@ def test_deliveries_leave_from_the_published_addresses(
     account = target.account(role)
     region = (target.claims("endpoint_regions") or {}).get(account.region)
     host = target.endpoint(region).host
-    published = published_addresses(dns, f"_spf.{host}")
+    published = set(re.findall(r"ip4:([0-9.]+)", look_up(f"_spf.{host}").decode()))
     must(published, expected=f"addresses at _spf.{host}", observed="none")
     probe = session(role)
     for dialect in ("strict", "lf", "cr", "strict"):
@@ -231,13 +231,3 @@ def test_deliveries_leave_from_the_published_addresses(
         must(copy.peer_address in published, f"one of {sorted(published)}", copy.peer_address)
         name = re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", copy.helo)
         must(name is not None, expected="a full domain name in EHLO", observed=copy.helo)
-
-
-def published_addresses(dns: FakeDNS, name: str) -> set[str]:
-    """Return the addresses of the SPF record at this name."""
-    for zone in dns.zones:
-        origin = str(zone.origin).rstrip(".")
-        if name.endswith(f".{origin}"):
-            records = str(zone.to_table()["records"])
-            return set(re.findall(r"ip4:([0-9.]+)", records))
-    return set()

@@ -30,6 +30,7 @@ class CheckResult:
     finding: Finding
     statement: str = ""
     remarks: tuple[str, ...] = ()
+    held: tuple[tuple[str, str], ...] = ()
     duration_seconds: float = 0.0
     transcripts: tuple[Mapping[str, object], ...] = ()
 
@@ -128,6 +129,7 @@ def _as_evidence(row: Requirement, outcome: Outcome) -> CheckResult:
         finding=outcome.finding,
         statement=outcome.statement,
         remarks=outcome.remarks,
+        held=outcome.held,
         duration_seconds=outcome.duration_seconds,
         transcripts=outcome.transcripts,
     )
@@ -213,6 +215,10 @@ def _requirement_to_json(result: RequirementResult) -> dict[str, object]:
                 "observed": check.finding.observed,
                 "reason": check.finding.reason,
                 "remarks": list(check.remarks),
+                "held": [
+                    {"expected": expected, "observed": observed}
+                    for expected, observed in check.held
+                ],
                 "duration_seconds": check.duration_seconds,
                 "transcripts": list(check.transcripts),
             }

@@ -158,9 +158,11 @@ def test_malformed_sizes_do_no_harm(argument: str, session: LogIn, target: Targe
     try:
         refusal = probe.command(f"BDAT{argument}")
         must_refuse(refusal, "no size", exactly=("501", "552"))
-        must_be_alive(probe)
+        probe.send(b"NOOP\r\n")
+        after = probe.read_reply()
     except ConnectionLost:
         return  # a clean close keeps nothing out of step either
+    must_answer(after, ("250", "421"), "the session goes on, or ends cleanly")
 
 
 @requirement("CHNK-07")

@@ -126,8 +126,11 @@ def test_end_of_data_octet_by_octet(
     open_transaction(probe, sender_of(target), [target.recipient()])
     enter_data(probe)
     probe.send(message(token))
-    for octet in b"x\r\n..stuffed\r\n.\r\n":
+    for octet in b"x\r\n..stuffed\r\n.\r":
         probe.send(bytes([octet]))
+        # A pause, or the relay would read several octets at once.
+        must(probe.silence(0.005) == b"", "no reply before the end")
+    probe.send(b"\n")
     must_answer(due_reply(probe, "the end of data"), "250", "the message is valid")
     content = arrived(token).content
     must(content.endswith(b"x\r\n.stuffed\r\n"), "the whole content", content)

@@ -1,112 +1,31 @@
 """`python -m conformance.selfcheck`: does the suite notice relays that are broken on purpose?
 
 Certifies each broken relay by the requirements its mutation names, and demands *not met* from
-the check's own assertion. First the unbroken relay must be green by the same requirements: a
-check that accuses everybody would kill every mutation and prove nothing.
+the check's own assertion. The unbroken relay must be green by the same requirements: a check
+that accuses everybody would kill every mutation and prove nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
+import contextlib
+import multiprocessing
+import os
 import sys
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from conformance.selfcheck.broken_relay import UNBROKEN
-from conformance.selfcheck.mutation import Mutation
 from conformance.selfcheck.mutations import MUTATIONS
-from conformance.verdict import ExitCode, Level, Verdict, unmet
+from conformance.selfcheck.trial import Trial, attempt, control
+from conformance.verdict import ExitCode
 
-ROOT = Path(__file__).parent.parent.parent
-_WITHIN_SECONDS = 180
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What became of one broken relay.
-
-    Attributes:
-        name: The mutation, or `none` for the control.
-        is_passed: The mutation was killed, or the control was green.
-        findings: What the report says of each requirement that is not as it must be.
-        seconds: How long the certification took.
-    """
-
-    name: str
-    is_passed: bool
-    findings: tuple[str, ...]
-    seconds: float
-
-
-def certify(name: str, requirements: Sequence[str]) -> tuple[Mapping[str, object] | None, str]:
-    """Certify the relay with one mutation.
-
-    Returns:
-        Its results.json, and what the certification printed.
-    """
-    relay = f"{{python}} -m conformance.selfcheck.broken_relay {name} serve --config {{config}}"
-    with tempfile.TemporaryDirectory(prefix="selfcheck-") as folder:
-        command = [
-            *(sys.executable, "-m", "conformance", "certify", "--only", ",".join(requirements)),
-            *("--relay-command", relay, "--out", folder),
-        ]
-        try:
-            run = subprocess.run(
-                command,
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-                timeout=_WITHIN_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return None, f"no end within {_WITHIN_SECONDS} s"
-        results = Path(folder) / "results.json"
-        document = json.loads(results.read_text("utf-8")) if results.exists() else None
-        return document, run.stdout + run.stderr
-
-
-def survivors(document: Mapping[str, object], requirements: Sequence[str]) -> tuple[str, ...]:
-    """Name the requirements that did not notice, with the verdict they gave instead."""
-    found = []
-    for row in _rows(document):
-        due = unmet(Level(row["level"])).value
-        if row["id"] in requirements and row["verdict"] != due:
-            found.append(f"{row['id']} is {row['verdict']}: {row['reason']}".rstrip(": "))
-    return tuple(found)
-
-
-def accusations(document: Mapping[str, object]) -> tuple[str, ...]:
-    """Name what the report holds against the unbroken relay."""
-    innocent = (Verdict.MET.value, Verdict.UNCHECKED.value)
-    return tuple(
-        f"{row['id']} is {row['verdict']}: {row['reason']}".rstrip(": ")
-        for row in _rows(document)
-        if row["verdict"] not in innocent
-    )
-
-
-def attempt(name: str, mutation: Mutation) -> Trial:
-    """Certify one broken relay and see whether it was noticed."""
-    began = time.monotonic()
-    document, said = certify(name, mutation.requirements)
-    findings = survivors(document, mutation.requirements) if document else (said.strip(),)
-    return Trial(name, not findings, findings, time.monotonic() - began)
-
-
-def control(requirements: Sequence[str]) -> Trial:
-    """Certify the unbroken relay by the same requirements."""
-    began = time.monotonic()
-    document, said = certify(UNBROKEN, requirements)
-    findings = accusations(document) if document else (said.strip(),)
-    is_green = document is not None and _exit_code(document) == ExitCode.CONFORMANT
-    return Trial(UNBROKEN, is_green and not findings, findings, time.monotonic() - began)
+# A process certifies this many relays: importing the suite costs more than most trials, and
+# the secrets of old worlds make the redaction of new ones slower and slower.
+_TRIALS_OF_A_PROCESS = 12
+# Ours: a batch takes about a minute; one that takes ten has a relay that hangs.
+_BATCH_SECONDS = 600.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,20 +37,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"no mutation {', '.join(unknown)}; expected some of {known}\n")
         return ExitCode.USAGE
     chosen = {name: MUTATIONS[name] for name in options.names or MUTATIONS}
-    requirements = sorted({name for each in chosen.values() for name in each.requirements})
-    with ThreadPoolExecutor(max_workers=options.jobs) as pool:
-        green = pool.submit(control, requirements)
-        trials = pool.map(attempt, chosen, chosen.values())
-        _tell("control", green.result(), "The unbroken relay is green by the same requirements.")
-        killed = 0
-        for trial in trials:
-            mutation = chosen[trial.name]
-            killed += trial.is_passed
-            ids = ",".join(mutation.requirements)
-            _tell(f"{ids} {trial.name}", trial, mutation.sentence)
+    requirements = sorted(
+        {name for each in chosen.values() for name in (*each.requirements, *each.traffic)}
+    )
+    killed = 0
+    is_green = False
+    with _compiled_once():
+        for trial in _trials(requirements, list(chosen), options.jobs):
+            if trial.name == UNBROKEN:
+                is_green = trial.is_passed
+                _tell("control", trial, "The unbroken relay is green by the same requirements.")
+            else:
+                mutation = chosen[trial.name]
+                killed += trial.is_passed
+                _tell(f"{','.join(mutation.requirements)} {trial.name}", trial, mutation.sentence)
     sys.stdout.write(f"{killed}/{len(chosen)} killed\n")
-    is_sound = green.result().is_passed and killed == len(chosen)
+    is_sound = is_green and killed == len(chosen)
     return ExitCode.CONFORMANT if is_sound else ExitCode.NOT_CONFORMANT
+
+
+def _trials(requirements: Sequence[str], names: Sequence[str], jobs: int) -> Iterator[Trial]:
+    """Try the control and every mutation, as they end.
+
+    A pool is thrown away after a batch: `max_tasks_per_child` would say the same in one word, but
+    in CPython 3.11 an executor that replaces its processes can wait for ever (gh-115634).
+    """
+    size = jobs * _TRIALS_OF_A_PROCESS
+    for start in range(0, len(names), size):
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
+            batch = [pool.submit(control, requirements)] if start == 0 else []
+            batch += [pool.submit(attempt, name) for name in names[start : start + size]]
+            for done in as_completed(batch, timeout=_BATCH_SECONDS):
+                yield done.result()
+
+
+@contextlib.contextmanager
+def _compiled_once() -> Iterator[None]:
+    """Where Python may write no bytecode, give the processes a place of their own for it."""
+    if not sys.dont_write_bytecode:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="selfcheck-bytecode-") as folder:
+        before = os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["PYTHONPYCACHEPREFIX"]
+            if before is not None:
+                os.environ["PYTHONDONTWRITEBYTECODE"] = before
 
 
 def _tell(what: str, trial: Trial, sentence: str) -> None:
@@ -140,18 +95,6 @@ def _tell(what: str, trial: Trial, sentence: str) -> None:
     for finding in trial.findings:
         sys.stdout.write(f"       {finding}\n")
     sys.stdout.flush()
-
-
-def _rows(document: Mapping[str, object]) -> list[dict[str, str]]:
-    rows = document["requirements"]
-    assert isinstance(rows, list)
-    return rows
-
-
-def _exit_code(document: Mapping[str, object]) -> int:
-    conclusion = document["conclusion"]
-    assert isinstance(conclusion, dict)
-    return int(conclusion["exit_code"])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,8 +15,11 @@ class Mutation:
         apply: Replaces something inside `reference_relay`; runs in the relay's process only, before
             it starts. It imports the relay inside its body.
         sentence: What this relay does wrong, for the kill matrix.
+        traffic: Ids whose checks run as well and may say what they like: rules that judge every
+            reply (RPL-01 and others) have no check that would make the relay talk.
     """
 
     requirements: tuple[str, ...]
     apply: Callable[[], None]
     sentence: str
+    traffic: tuple[str, ...] = ()

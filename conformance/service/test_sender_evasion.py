@@ -58,6 +58,8 @@ def test_tricks_of_spelling_are_refused(
 
 AMBIGUOUS = (
     '"x@evil.example"@{domain}',
+    '"x@{domain}"@evil.example',
+    "x@{domain}.evil.example",
     "x@evil.example@{domain}",
     "x@{domain}@evil.example",
     "x@{domain}>@evil.example",

@@ -13,6 +13,8 @@ stage = Stage.ACCEPTED
 
 def pytest_configure() -> None:
     """Hold no real sanity dialogues, and do not wait for a target to come back."""
+    global stage
+    stage = Stage.ACCEPTED
     vars(controls).update(run=_run, _GRACE_SECONDS=0.0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -16,20 +17,23 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 FILES = {"report.html", "results.json", "junit.xml", "summary.md"}
 
+# Certifies once for each four arguments, and says each exit code in a line of its own.
 DRIVER = """
 import sys
 from pathlib import Path
 from rich.console import Console
 from conformance.certification import Order, certify
-checks, out, only, *rest = sys.argv[1:]
-order = Order(
-    only=tuple(only.split(",")) if only else (),
-    out=Path(out),
-    pytest_arguments=tuple(rest),
-    plugins=("fixtures.plugin", "conformance.tests.stub_world"),
-    checks=(Path(checks),),
-)
-sys.exit(certify(order, Console()))
+given = sys.argv[1:]
+while given:
+    checks, out, only, more, *given = given
+    order = Order(
+        only=tuple(only.split(",")) if only else (),
+        out=Path(out),
+        pytest_arguments=tuple(more.split()),
+        plugins=("fixtures.plugin", "conformance.tests.stub_world"),
+        checks=(Path(checks),),
+    )
+    print("EXIT", int(certify(order, Console(width=1000))))
 """
 
 HEAD = """
@@ -135,8 +139,8 @@ class Ended:
         return found
 
 
-def run(command: Sequence[str], out: Path) -> Ended:
-    """Run a certification and read what it left; all four files must be there."""
+def started(command: Sequence[str]) -> tuple[int, str]:
+    """Run a program of the suite to its end; it must not end in a traceback."""
     ended = subprocess.run(
         [sys.executable, *command],
         cwd=ROOT,
@@ -146,27 +150,40 @@ def run(command: Sequence[str], out: Path) -> Ended:
         check=False,
     )
     said = ended.stdout + ended.stderr
+    assert "Traceback" not in said, said
+    return ended.returncode, said
+
+
+def read_back(exit_code: int, said: str, out: Path) -> Ended:
+    """Read what a certification left; all four files must be there and agree with it."""
     assert out.is_dir(), said
     assert {file.name for file in out.iterdir()} == FILES, said
-    assert "Traceback" not in said
     results = json.loads((out / "results.json").read_text("utf-8"))
-    assert results["conclusion"]["exit_code"] == ended.returncode, said
-    assert results["conclusion"]["headline"] in " ".join(said.split()), said
-    return Ended(ended.returncode, said, results, out)
+    assert results["conclusion"]["exit_code"] == exit_code, said
+    assert results["conclusion"]["headline"] in said
+    return Ended(exit_code, said, results, out)
 
 
-def certified(folder: Path, checks: str, only: str = "", *arguments: str) -> Ended:
-    """Certify nothing with these checks."""
+def certified(folder: Path, checks: str, *selections: str, more: str = "") -> list[Ended]:
+    """Certify nothing with these checks, once for each selection ("" is everything)."""
     file = folder / "test_checks.py"
     file.write_text(HEAD + checks, encoding="utf-8")
-    out = folder / "out"
-    return run(["-c", DRIVER, str(file), str(out), only, *arguments], out)
+    outs = [folder / f"out{number}" for number, _ in enumerate(selections)]
+    orders = [
+        argument
+        for out, only in zip(outs, selections, strict=True)
+        for argument in (str(file), str(out), only, more)
+    ]
+    _, said = started(["-c", DRIVER, *orders])
+    parts = re.split(r"^EXIT (\d)$", said, flags=re.MULTILINE)
+    texts, codes = parts[0:-1:2], map(int, parts[1::2])
+    return [read_back(*each) for each in zip(codes, texts, outs, strict=True)]
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "two workers"])
-def test_every_end_of_a_check_has_its_verdict(tmp_path: Path, workers: list[str]) -> None:
+@pytest.mark.parametrize("workers", ["", "-n 2"], ids=["one process", "two workers"])
+def test_every_end_of_a_check_has_its_verdict(tmp_path: Path, workers: str) -> None:
     """The verdicts are the same in one process and in several."""
-    ended = certified(tmp_path, EVERY_VERDICT, "", *workers)
+    (ended,) = certified(tmp_path, EVERY_VERDICT, "", more=workers)
     assert ended.verdicts() == {
         "GRT-01": "met",
         "GRT-02": "not met",
@@ -188,25 +205,23 @@ def test_every_end_of_a_check_has_its_verdict(tmp_path: Path, workers: list[str]
     assert ended.row("GRT-12")["checks"][0]["remarks"] == ["unusual"]
 
 
-@pytest.mark.parametrize(
-    ("only", "exit_code", "headline"),
-    [
-        ("GRT-01", 0, "conformant in the 1 of "),
-        ("GRT-01,GRT-12", 0, "conformant in the 2 of "),
-        ("GRT-02", 1, "not conformant: 1 requirement not met (1 of "),
-        ("GRT-10", 0, "conformant in the 1 of "),
-        ("GRT-05", 3, "inconclusive: 1 requirement"),
-        ("GRT-03,GRT-04", 3, "inconclusive: no requirement could be judged"),
-        ("GRT-07", 4, "harness fault: the checks of 1 requirement"),
-        ("DATA-01", 2, "usage error: none of the requirements selected has a check"),
-        ("NOPE", 2, "usage error: --only NOPE: no such requirement or group"),
-    ],
-)
-def test_exit_codes(tmp_path: Path, only: str, exit_code: int, headline: str) -> None:
+def test_exit_codes(tmp_path: Path) -> None:
     """Each conclusion has its exit code, and the report its sentence."""
-    ended = certified(tmp_path, EVERY_VERDICT, only)
-    assert ended.exit_code == exit_code, ended.said
-    assert ended.results["conclusion"]["headline"].startswith(headline)
+    due = {
+        "GRT-01": (0, "conformant in the 1 of "),
+        "GRT-01,GRT-12": (0, "conformant in the 2 of "),
+        "GRT-02": (1, "not conformant: 1 requirement not met (1 of "),
+        "GRT-10": (0, "conformant in the 1 of "),
+        "GRT-05": (3, "inconclusive: 1 requirement"),
+        "GRT-03,GRT-04": (3, "inconclusive: no requirement could be judged"),
+        "GRT-07": (4, "harness fault: the checks of 1 requirement"),
+        "DATA-01": (2, "usage error: none of the requirements selected has a check"),
+        "NOPE": (2, "usage error: --only NOPE: no such requirement or group"),
+    }
+    runs = certified(tmp_path, EVERY_VERDICT, *due)
+    for (only, (exit_code, headline)), ended in zip(due.items(), runs, strict=True):
+        assert ended.exit_code == exit_code, only
+        assert ended.results["conclusion"]["headline"].startswith(headline), only
 
 
 @pytest.mark.parametrize(
@@ -221,14 +236,14 @@ def test_checks_that_cannot_be_collected_are_our_fault(
     tmp_path: Path, checks: str, message: str
 ) -> None:
     """A suite with an unknown id or a broken file certifies nobody."""
-    ended = certified(tmp_path, checks)
+    (ended,) = certified(tmp_path, checks, "")
     assert ended.exit_code == 4, ended.said
     assert message in ended.results["conclusion"]["headline"]
 
 
 def test_a_relay_that_died_is_not_accused(tmp_path: Path) -> None:
     """What failed while the target went away is inconclusive, and so is all that follows."""
-    ended = certified(
+    (ended,) = certified(
         tmp_path,
         """
 @requirement("GRT-01")
@@ -246,6 +261,7 @@ def test_after():
     "After."
     must(False, expected="never runs", observed="ran")
 """,
+        "",
     )
     assert ended.verdicts() == {
         "GRT-01": "met",
@@ -258,9 +274,30 @@ def test_after():
     assert "no longer answers" in ended.row("GRT-03")["reason"]
 
 
+def test_an_interrupted_run_is_inconclusive(tmp_path: Path) -> None:
+    """Ctrl-C leaves four files, what was found so far, and exit 3."""
+    (ended,) = certified(
+        tmp_path,
+        """
+@requirement("GRT-01")
+def test_before():
+    "Before."
+
+@requirement("GRT-02")
+def test_interrupted():
+    "Interrupted."
+    raise KeyboardInterrupt
+""",
+        "",
+    )
+    assert ended.exit_code == 3
+    assert ended.verdicts() == {"GRT-01": "met"}
+    assert "interrupted" in ended.results["conclusion"]["headline"]
+
+
 def test_wrong_credentials_accuse_nobody(tmp_path: Path) -> None:
     """Where the first dialogue fails at AUTH, a check that needs AUTH finds nothing."""
-    ended = certified(
+    (ended,) = certified(
         tmp_path,
         """
 stub_world.stage = Stage.ENCRYPTED
@@ -282,6 +319,7 @@ def test_needs_none():
     "Needs none."
     must(False, expected="a greeting", observed="none")
 """,
+        "",
     )
     assert ended.row("GRT-01")["verdict"] == "inconclusive"
     assert ended.row("GRT-02")["verdict"] == "not met"
@@ -289,7 +327,7 @@ def test_needs_none():
 
 def test_passive_rules_watch_every_check(tmp_path: Path) -> None:
     """A malformed reply in any check breaks RPL-01, though that check is content."""
-    ended = certified(
+    (ended,) = certified(
         tmp_path,
         """
 @requirement("GRT-01")
@@ -298,6 +336,7 @@ def test_content():
     spoken = current_recorder().register(Transcript("client to mx"))
     spoken.add("S", b"220 mx.example\\n", label="malformed")
 """,
+        "",
     )
     assert ended.verdicts()["GRT-01"] == "met"
     assert ended.verdicts()["RPL-01"] == "not met"
@@ -306,7 +345,7 @@ def test_content():
 
 def test_no_secret_reaches_a_file_or_the_terminal(tmp_path: Path) -> None:
     """A password that a check shows everywhere is shown nowhere."""
-    ended = certified(
+    (ended,) = certified(
         tmp_path,
         """
 @requirement("GRT-01")
@@ -318,6 +357,7 @@ def test_leaks(word):
     encoded = b"AGMAY29ycmVjdC1ob3JzZS1iYXR0ZXJ5\\xff"
     must(False, expected=f"not {word}", observed=encoded + word.encode())
 """,
+        "",
     )
     assert ended.exit_code == 1
     for text in [ended.said, *(file.read_text("utf-8") for file in ended.out.iterdir())]:
@@ -361,7 +401,7 @@ def test_a_target_that_does_not_answer_is_inconclusive(tmp_path: Path, profile: 
     """Exit 3, four files, and nothing held against the target."""
     out = tmp_path / "out"
     command = ["-m", "conformance", "certify", "--target", str(profile), "--out", str(out)]
-    ended = run([*command, "--only", "GRT,TLS"], out)
+    ended = read_back(*started([*command, "--only", "GRT,TLS"]), out)
     assert ended.exit_code == 3, ended.said
     assert "does not answer" in ended.results["conclusion"]["headline"]
     assert set(ended.verdicts().values()) == {"inconclusive"}
@@ -374,7 +414,8 @@ def test_a_target_that_does_not_answer_is_inconclusive(tmp_path: Path, profile: 
 def test_usage_errors_exit_2_with_a_report(tmp_path: Path, arguments: list[str]) -> None:
     """A wrong selection, profile or option is said in one line, and in the files."""
     out = tmp_path / "out"
-    ended = run(["-m", "conformance", "certify", "--out", str(out), *arguments], out)
+    command = ["-m", "conformance", "certify", "--out", str(out)]
+    ended = read_back(*started([*command, *arguments]), out)
     assert ended.exit_code == 2, ended.said
     assert ended.results["conclusion"]["headline"].startswith("usage error: ")
 
@@ -382,23 +423,7 @@ def test_usage_errors_exit_2_with_a_report(tmp_path: Path, arguments: list[str])
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """One message, no traceback."""
     (tmp_path / "out").write_text("a file, no folder", encoding="utf-8")
-    ended = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "conformance",
-            "certify",
-            "--only",
-            "NOPE",
-            "--out",
-            tmp_path / "out",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert "cannot be written" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    command = ["-m", "conformance", "certify", "--only", "NOPE", "--out", str(tmp_path / "out")]
+    exit_code, said = started(command)
+    assert exit_code == 2
+    assert "cannot be written" in said

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from conformance.judgement import (
     NotMet,
     answers,
-    collecting_remarks,
     must,
     must_reply,
     octets_of,
@@ -17,6 +16,7 @@ from conformance.judgement import (
     remark,
     remark_unless,
     shown,
+    taking_notes,
 )
 from fixtures.reply import Reply, take_reply
 
@@ -76,14 +76,22 @@ def test_must_is_silent_when_the_condition_holds() -> None:
 def test_remarks_are_collected_for_the_running_check() -> None:
     """A remark belongs to the check that made it, and to no other."""
     remark("outside")
-    with collecting_remarks() as remarks:
+    with taking_notes() as notes:
         remark("one")
         remark_unless(reply(b"550 5.7.0 No\r\n"), "550 5.7.1", "the registry")
         remark_unless(reply(b"550 5.7.1 No\r\n"), "550 5.7.1")
     remark("outside again")
-    assert remarks[0] == "one"
-    assert len(remarks) == 2
-    assert "550 5.7.1 (the registry)" in remarks[1]
+    assert notes.remarks[0] == "one"
+    assert len(notes.remarks) == 2
+    assert "550 5.7.1 (the registry)" in notes.remarks[1]
+
+
+def test_what_holds_is_noted_as_evidence() -> None:
+    """A requirement that is met shows what was expected and what came."""
+    with taking_notes() as notes:
+        must(True, expected="one reply", observed=b"250 Ok\r\n")
+        must_reply(reply(b"250 2.0.0 Ok\r\n"), "2yz")
+    assert notes.held == [("one reply", "250 Ok\\r\\n"), ("2yz", "250 2.0.0 Ok\\r\\n")]
 
 
 @given(st.binary())

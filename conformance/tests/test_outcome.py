@@ -51,6 +51,8 @@ SECRET = st.binary(min_size=8, max_size=80).filter(lambda octets: len(set(octets
         (KeyError("oops"), Verdict.HARNESS_ERROR),
         (FileNotFoundError("oops"), Verdict.HARNESS_ERROR),
         (pytest.skip.Exception("because"), Verdict.HARNESS_ERROR),
+        (pytest.fail.Exception("because"), Verdict.HARNESS_ERROR),
+        (pytest.fail.Exception("Timeout (>120.0s) from pytest-timeout."), Verdict.INCONCLUSIVE),
     ],
 )
 def test_each_end_of_a_check_has_its_verdict(error: BaseException, verdict: Verdict) -> None:
@@ -81,6 +83,7 @@ def test_an_outcome_travels_as_json() -> None:
         finding=Finding(Verdict.NOT_MET, "a", "b\\r\\n", "c"),
         statement="It must.",
         remarks=("odd",),
+        held=(("a", "b"),),
         duration_seconds=0.5,
         transcripts=(transcript_to_json(transcript, Secrets()),),
         examination=examine(transcript),

@@ -63,7 +63,7 @@ def results(
             check=f"test_{name}[{text}]",
             requirements=(name,),
             finding=Finding(verdict, text, text, text),
-            statement=text,
+            statement="It must hold.",
             remarks=(text,),
             transcripts=(shown,),
         )

@@ -41,3 +41,5 @@ class DeliverySettings:
     messages_per_connection: int = 100
     # How long `stop` waits for transactions under way.
     stop_seconds: float = 5.0
+    is_held: bool = False
+    """Nothing is attempted; accepted mail waits until the relay runs without this."""

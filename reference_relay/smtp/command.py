@@ -13,6 +13,9 @@ from reference_relay.smtp.reply import Reply
 class Verb(Enum):
     """The verbs this relay recognises."""
 
+    # Members are singletons; the inherited hash is Python code and is asked thrice a command.
+    __hash__ = object.__hash__
+
     EHLO = "EHLO"
     HELO = "HELO"
     STARTTLS = "STARTTLS"

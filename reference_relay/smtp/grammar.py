@@ -119,22 +119,20 @@ def is_address_literal(text: str) -> bool:
 
 
 def _is_of_legal_size(mailbox: Mailbox) -> bool:
-    domain = mailbox.domain
+    local_part, domain = mailbox.local_part, mailbox.domain
+    if len(local_part) + len(domain) <= MAXIMUM_LABEL and mailbox.is_ascii and domain[0] != "[":
+        # Ordinary mailboxes are shorter in all than the shortest limit.
+        return True
     if domain.startswith("["):
         return is_address_literal(domain)
-    if domain.isascii():
-        octets = domain
-    else:
-        try:
-            octets = domain_key(domain)
-        except ValueError:
-            return False
+    try:
+        octets = domain if domain.isascii() else domain_key(domain)
+    except ValueError:
+        return False
+    length = len(local_part.encode())
     return (
-        len(mailbox.local_part.encode()) <= MAXIMUM_LOCAL_PART
+        length <= MAXIMUM_LOCAL_PART
         and len(octets) <= MAXIMUM_DOMAIN
-        and len(mailbox.local_part.encode()) + 1 + len(octets) <= MAXIMUM_PATH - 2
-        and (
-            len(octets) <= MAXIMUM_LABEL
-            or all(len(label) <= MAXIMUM_LABEL for label in octets.split("."))
-        )
+        and length + 1 + len(octets) <= MAXIMUM_PATH - 2
+        and all(len(label) <= MAXIMUM_LABEL for label in octets.split("."))
     )

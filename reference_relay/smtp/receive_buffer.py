@@ -25,85 +25,94 @@ class BrokenLine(Enum):
 
 
 class ReceiveBuffer:
-    """Collects octets and gives out lines; content readers take the rest with `take`."""
+    """Collects octets and gives out lines; content readers take the rest with `take`.
+
+    A client that waits for replies sends one line a segment: then the segment is the buffer, and
+    no octet is copied but the line's own.
+    """
 
     def __init__(self, maximum_line: int, *, allows_lf: bool) -> None:
         self._maximum_line = maximum_line
         self._allows_lf = allows_lf
-        self._octets = bytearray()
+        self._octets = b""
+        self._start = 0
         self._searched = 0
         self._is_skipping = False
         self.line_end: LineEnd | None = None
+        self._ending = b""
 
     def __len__(self) -> int:
-        return len(self._octets)
+        return len(self._octets) - self._start
 
     def append(self, octets: bytes) -> None:
         """Add octets from the peer."""
-        self._octets += octets
+        if self._start == len(self._octets):
+            self._octets = octets
+            self._start = self._searched = 0
+        else:
+            self._octets = self._octets[self._start :] + octets
+            self._searched -= self._start
+            self._start = 0
 
     def take(self, count: int | None = None) -> bytes:
         """Remove and return up to `count` octets, or all of them."""
-        if count is None or count >= len(self._octets):
-            taken = bytes(self._octets)
-            self._octets.clear()
-        else:
-            taken = bytes(self._octets[:count])
-            del self._octets[:count]
-        self._searched = 0
+        end = len(self._octets)
+        if count is not None:
+            end = min(end, self._start + count)
+        taken = self._octets[self._start : end]
+        self._start = self._searched = end
         return taken
 
     def put_back(self, octets: bytes) -> None:
         """Return octets that turned out to belong to the next command."""
-        self._octets[:0] = octets
-        self._searched = 0
+        if octets:
+            self._octets = octets + self._octets[self._start :]
+            self._start = self._searched = 0
 
     def forget(self) -> None:
         """Empty the buffer and the line discipline (RFC 3207 §4.2: start over)."""
-        self._octets.clear()
-        self._searched = 0
+        self._octets = b""
+        self._start = self._searched = 0
         self._is_skipping = False
         self.line_end = None
+        self._ending = b""
 
     def next_line(self) -> bytes | BrokenLine | None:
         """Return the next line without its end, what is wrong with it, or None for no line yet."""
-        if self.line_end is None and not self._discover_line_end():
-            self._bound()
+        if self._start == len(self._octets):
             return None
-        assert self.line_end is not None  # noqa: S101 - set by _discover_line_end
-        ending = self.line_end.value
+        ending = self._ending or self._discover_line_end()
+        if not ending:
+            return None
         # One octet back: the CR may have come with the octets before.
-        end = self._octets.find(ending, max(0, self._searched - 1))
+        end = self._octets.find(ending, max(self._start, self._searched - 1))
         if end < 0:
-            self._searched = len(self._octets)
             self._bound()
             return None
-        line = bytes(self._octets[:end])
-        del self._octets[: end + len(ending)]
-        self._searched = 0
-        if self._is_skipping:
+        line = self._octets[self._start : end]
+        self._start = self._searched = end + len(ending)
+        if self._is_skipping or len(line) > self._maximum_line:
             self._is_skipping = False
-            return BrokenLine.TOO_LONG
-        if len(line) > self._maximum_line:
             return BrokenLine.TOO_LONG
         if b"\r" in line or b"\n" in line:
             return BrokenLine.BARE_LINE_END
         return line
 
-    def _discover_line_end(self) -> bool:
+    def _discover_line_end(self) -> bytes:
         newline = self._octets.find(b"\n", self._searched)
         if newline < 0:
-            self._searched = len(self._octets)
-            return False
-        ends_in_crlf = newline > 0 and self._octets[newline - 1] == 0x0D
+            self._bound()
+            return b""
+        ends_in_crlf = newline > self._start and self._octets[newline - 1] == 0x0D
         self.line_end = LineEnd.CRLF if ends_in_crlf or not self._allows_lf else LineEnd.LF
-        self._searched = 0
-        return True
+        self._searched = self._start
+        self._ending = self.line_end.value
+        return self._ending
 
     def _bound(self) -> None:
         # A line beyond the limit is dropped as it comes, so that memory stays bounded; the
         # reply waits for its end, so that its tail is never taken for a command (CMD-14).
-        if len(self._octets) > self._maximum_line + 1:
+        self._searched = len(self._octets)
+        if len(self) > self._maximum_line + 1:
             self._is_skipping = True
-            del self._octets[:-1]
-            self._searched = len(self._octets)
+            self._start = len(self._octets) - 1

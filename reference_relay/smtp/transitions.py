@@ -17,6 +17,9 @@ from reference_relay.smtp.reply import Reply
 class State(Enum):
     """Where a session stands."""
 
+    # Members are singletons; the inherited hash is Python code and is asked thrice a command.
+    __hash__ = object.__hash__
+
     CONNECTED = "no EHLO yet"
     GREETED = "no transaction"
     SENDER = "MAIL accepted"

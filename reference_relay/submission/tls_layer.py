@@ -85,9 +85,13 @@ class TLSLayer:
     def _read(self) -> bytes:
         pieces: list[bytes] = []
         try:
-            while piece := self._engine.read(_RECORD):
+            # The engine takes whole records off the pipe: an empty pipe has nothing more to say,
+            # and not asking saves an exception a wake-up.
+            while self._incoming.pending or self._engine.pending():
+                if not (piece := self._engine.read(_RECORD)):
+                    self.is_closed_by_peer = True
+                    break
                 pieces.append(piece)
-            self.is_closed_by_peer = True
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:

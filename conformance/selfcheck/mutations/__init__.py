@@ -8,8 +8,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from conformance.selfcheck.mutation import Mutation
-from conformance.selfcheck.mutations import replies
+from conformance.selfcheck.mutations import (
+    attachments,
+    authentication,
+    control,
+    data,
+    dialogue,
+    end_of_data,
+    extensions,
+    handshake,
+    header,
+    paths,
+    rarer_cases,
+    relaying,
+    replies,
+    reply_lines,
+    restrictions,
+    sender,
+    starttls,
+)
 
 MUTATIONS: Mapping[str, Mutation] = {
     **replies.MUTATIONS,
+    **reply_lines.MUTATIONS,
+    **dialogue.MUTATIONS,
+    **control.MUTATIONS,
+    **paths.MUTATIONS,
+    **rarer_cases.MUTATIONS,
+    **end_of_data.MUTATIONS,
+    **data.MUTATIONS,
+    **extensions.MUTATIONS,
+    **starttls.MUTATIONS,
+    **handshake.MUTATIONS,
+    **authentication.MUTATIONS,
+    **header.MUTATIONS,
+    **sender.MUTATIONS,
+    **attachments.MUTATIONS,
+    **restrictions.MUTATIONS,
+    **relaying.MUTATIONS,
 }

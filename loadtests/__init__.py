@@ -1,0 +1,1 @@
+"""Load on a submission service: Locust users that speak the dialogue by hand, and what they saw."""

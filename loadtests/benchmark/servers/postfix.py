@@ -1,0 +1,176 @@
+"""Postfix with every message put on hold: accepted, on disk, never delivered.
+
+An instance of its own: configuration, queue, data and log are in the given folder, the port is on
+loopback. The system's Postfix, if there is one, is neither read nor touched. Passwords are looked
+up by Cyrus SASL in a small database, which is the cheapest check Postfix has.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtests.benchmark.child import Child, Missing, free_port
+from loadtests.benchmark.server import ADDRESS, HOST, Ground, Promise, Running
+
+_INSTALL = "Debian: apt-get install postfix sasl2-bin libsasl2-modules"
+_COMMAND_SECONDS = 30
+# Debian's and Ubuntu's place, then the project's own.
+_DAEMON_FOLDERS = (Path("/usr/lib/postfix/sbin"), Path("/usr/libexec/postfix"))
+# Where programs for administrators live, on the path or not.
+_SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+
+_MASTER = """\
+{address}:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+local unix - n n - - local
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+_MAIN = """\
+compatibility_level = 3.6
+command_directory = {commands}
+daemon_directory = {daemons}
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+maillog_file = {folder}/log/maillog
+maillog_file_prefixes = {folder}/log
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = {host}
+inet_interfaces = {address}
+inet_protocols = ipv4
+mydestination =
+mynetworks =
+alias_maps =
+alias_database =
+local_recipient_maps =
+# Every message goes to the hold queue.
+smtpd_sender_restrictions = static:HOLD
+smtpd_relay_restrictions = permit_sasl_authenticated, reject
+smtpd_peername_lookup = no
+smtpd_tls_security_level = may
+smtpd_tls_auth_only = yes
+smtpd_tls_cert_file = {certificate}
+smtpd_tls_key_file = {key}
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = cyrus
+smtpd_sasl_path = smtpd
+smtpd_sasl_local_domain = {host}
+# Debian looks beside main.cf whatever this says.
+cyrus_sasl_config_path = {folder}/etc/sasl
+"""
+
+_SASL = """\
+pwcheck_method: auxprop
+auxprop_plugin: sasldb
+mech_list: PLAIN LOGIN
+sasldb_path: {folder}/data/passwords
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Postfix:
+    """A server that keeps."""
+
+    key: str = "postfix"
+    title: str = "Postfix, HOLD queue"
+    promise: Promise = Promise.DURABLE
+
+    def prepare(self, cache: Path) -> str:
+        """Look for the installed programs.
+
+        Raises:
+            Missing: One is not there, or this is not root, which Postfix insists on.
+        """
+        for name in ("postconf", "saslpasswd2"):
+            _program(name)
+        _daemons()
+        if os.geteuid() != 0:
+            raise Missing("Postfix's master starts as root only")
+        return f"Postfix {_run([_program('postconf'), '-dh', 'mail_version'])}"
+
+    def start(self, ground: Ground) -> Running:
+        """Start it.
+
+        Raises:
+            Missing: It does not come up.
+        """
+        folder = ground.folder
+        port = free_port(ADDRESS)
+        daemons = _daemons()
+        for name in ("etc", "etc/sasl", "queue", "data", "log"):
+            (folder / name).mkdir()
+        # Its own user writes there, and must be able to get there.
+        shutil.chown(folder / "data", "postfix")
+        values = {
+            "address": ADDRESS,
+            "port": port,
+            "host": HOST,
+            "folder": folder,
+            "commands": Path(_program("postconf")).parent,
+            "daemons": daemons,
+            "certificate": ground.certificate_file,
+            "key": ground.key_file,
+        }
+        (folder / "etc" / "main.cf").write_text(_MAIN.format_map(values))
+        (folder / "etc" / "master.cf").write_text(_MASTER.format_map(values))
+        (folder / "etc" / "sasl" / "smtpd.conf").write_text(_SASL.format_map(values))
+        self._add_account(ground)
+        _run([_program("postfix"), "-c", str(folder / "etc"), "check"])
+        child = Child(
+            [str(daemons / "master"), "-c", str(folder / "etc"), "-d"], folder, ground.cores
+        )
+        child.until_it_greets(ADDRESS, port)
+        return Running((ADDRESS, port), child.pid, child.stop)
+
+    def _add_account(self, ground: Ground) -> None:
+        passwords = ground.folder / "data" / "passwords"
+        order = [_program("saslpasswd2"), "-p", "-c", "-f", str(passwords), "-u", HOST]
+        _run([*order, ground.login.username], ground.login.password)
+        shutil.chown(passwords, "postfix")
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=_SEARCH_PATH)
+    if found is None:
+        raise Missing(f"{name} is not installed ({_INSTALL})")
+    return found
+
+
+def _daemons() -> Path:
+    for folder in _DAEMON_FOLDERS:
+        if (folder / "master").exists():
+            return folder
+    raise Missing(f"Postfix is not installed ({_INSTALL})")
+
+
+def _run(arguments: list[str], given: str = "") -> str:
+    name = Path(arguments[0]).name
+    try:
+        ended = subprocess.run(
+            arguments, input=given, capture_output=True, text=True, timeout=_COMMAND_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        raise Missing(f"cannot run {name}") from None
+    if ended.returncode:
+        raise Missing(f"{name} failed: {' '.join(ended.stderr.split())[-300:]}")
+    return ended.stdout.strip()

@@ -1,0 +1,106 @@
+"""The reference relay, as everybody starts it: by its command and a configuration file.
+
+Everything is on: the sender, attachment and network rules, limits, log lines, management. Mail is
+never delivered; it is either forgotten at once or durable in the queue when the 250 goes out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from fixtures.keys import password_hash
+from loadtests.benchmark.child import Child
+from loadtests.benchmark.server import ADDRESS, HOST, Ground, Promise, Running, module_environment
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRelay:
+    """One worker of the relay on the standard event loop."""
+
+    promise: Promise
+
+    @property
+    def key(self) -> str:
+        """Never asked for on the command line: it is always measured."""
+        return "relay-discard" if self.promise is Promise.DISCARDED else "relay-durable"
+
+    @property
+    def title(self) -> str:
+        """The name in the tables."""
+        return "Reference relay"
+
+    def prepare(self, cache: Path) -> str:
+        """It is here; its version is that of the checkout."""
+        apsw = metadata.version("apsw")
+        return f"this commit, Python {sys.version.split()[0]}, apsw {apsw}"
+
+    def start(self, ground: Ground) -> Running:
+        """Start it.
+
+        Raises:
+            Missing: It does not come up.
+        """
+        config = ground.folder / "relay.toml"
+        config.write_text(self._configuration(ground), encoding="utf-8")
+        child = Child(
+            [sys.executable, "-m", "reference_relay", "serve", "--config", str(config)],
+            ground.folder,
+            ground.cores,
+            module_environment(),
+        )
+        port = child.ready_line()["endpoints"][0]["port"]
+        return Running((ADDRESS, port), child.pid, child.stop)
+
+    def _configuration(self, ground: Ground) -> str:
+        is_discarding = json.dumps(self.promise is Promise.DISCARDED)
+        return f"""\
+profile = "seed-2025"
+hostname = "{HOST}"
+state_directory = "state"
+
+[[endpoint]]
+region = "us-south"
+type = "public"
+host = "{HOST}"
+addresses = ["{ADDRESS}"]
+port = 0
+certificate_file = {json.dumps(str(ground.certificate_file))}
+key_file = {json.dumps(str(ground.key_file))}
+
+[[zone]]
+id = "driver"
+addresses = ["{ADDRESS}"]
+
+[[instance]]
+id = "benchmark"
+region = "us-south"
+
+  [[instance.rule]]
+  zones = ["driver"]
+
+  [[instance.configuration]]
+  id = "benchmark"
+  domain = "example.com"
+  dkim_selector = "benchmark"
+  verification = {{ spf = "VERIFIED", dkim = "VERIFIED", en_authorization = "VERIFIED" }}
+
+    [[instance.configuration.user]]
+    username = {json.dumps(ground.login.username)}
+    password_hash = {json.dumps(password_hash(ground.login.password))}
+
+[queue]
+discard = {is_discarding}
+
+[delivery]
+hold = true
+name_servers = ["{ADDRESS}:53"]
+
+[management]
+
+[log]
+level = "info"
+"""

@@ -1,0 +1,7 @@
+"""Picks the scenario; `python -m loadtests` hands it to Locust."""
+
+from __future__ import annotations
+
+from loadtests.scenarios import KeptSession
+
+__all__ = ["KeptSession"]
