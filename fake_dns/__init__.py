@@ -12,25 +12,67 @@ name_server          FakeDNS: all of it in a thread, for tests
 control · cli        HTTP control port; the program `fake-dns`
 """
 
-from fake_dns.fault import Delay, Garbled, Refused, ServerFailure, Silence, Truncated
-from fake_dns.message import Transport
-from fake_dns.name_server import FakeDNS
+from fake_dns.certificate import Certificate
+from fake_dns.clock import Clock
+from fake_dns.expectation import UnexpectedQuery
+from fake_dns.fault import (
+    Code,
+    Delay,
+    Fault,
+    Flags,
+    Garbled,
+    HalfAnswer,
+    Lame,
+    NoEDNS,
+    Refused,
+    Reset,
+    Rotating,
+    ServerFailure,
+    Silence,
+    Stale,
+    Truncated,
+    WrongId,
+    WrongQuestion,
+)
+from fake_dns.message import Rcode, Transport
+from fake_dns.name_server import FakeDNS, Options, Snapshot
 from fake_dns.query_log import NotAsked, Query
-from fake_dns.server import CannotListen
-from fake_dns.zone import Zone, ZoneError
+from fake_dns.serving import Endpoint, EventLoop
+from fake_dns.sockets import CannotListen
+from fake_dns.zone import Zone
+from fake_dns.zone_error import ZoneError
 
 __all__ = [
     "CannotListen",
+    "Certificate",
+    "Clock",
+    "Code",
     "Delay",
+    "Endpoint",
+    "EventLoop",
     "FakeDNS",
+    "Fault",
+    "Flags",
     "Garbled",
+    "HalfAnswer",
+    "Lame",
+    "NoEDNS",
     "NotAsked",
+    "Options",
     "Query",
+    "Rcode",
     "Refused",
+    "Reset",
+    "Rotating",
     "ServerFailure",
     "Silence",
+    "Snapshot",
+    "Stale",
     "Transport",
     "Truncated",
+    "UnexpectedQuery",
+    "WrongId",
+    "WrongQuestion",
     "Zone",
     "ZoneError",
 ]

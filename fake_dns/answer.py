@@ -1,4 +1,4 @@
-"""From a question to its reply: zones, then the fault planned for it. Pure.
+"""From a question to its true reply. Pure.
 
 RFC 1034 §4.3.2 for the search, RFC 2308 for what negative answers carry, RFC 6604 for the
 code at the end of a chain of aliases. Does no recursion: what is not in a zone is refused.
@@ -9,51 +9,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from fake_dns.fault import Delay, Fault, Garbled, Refused, ServerFailure, Silence, Truncated
-from fake_dns.message import Rcode, Reply, Request, Transport
-from fake_dns.record import RecordSet
-from fake_dns.zone import Alias, Delegated, Found, NoSuchName, NoSuchType, ZoneSet
+from fake_dns.message import Rcode, Reply, Request
+from fake_dns.zone_set import ZoneSet
+from fake_dns.zone_tree import Alias, Delegated, Found, NoSuchName, NoSuchType
 
-# Resolvers give up sooner (BIND after 16 restarts, unbound after 11); a longer chain is cut.
-MAX_ALIASES: Final = 16
+# As many restarts as BIND and unbound make; what is longer is an error, and so is a loop.
+MAX_RESTARTS: Final = 11
 IN: Final = 1  # RFC 1035 §3.2.4
 ANY_CLASS: Final = 255  # RFC 1035 §3.2.5
 _TRANSFERS: Final = frozenset({"AXFR", "IXFR"})
 
 
-def answer(
-    request: Request,
-    zones: ZoneSet,
-    transport: Transport = Transport.UDP,
-    fault: Fault | None = None,
-) -> Reply | None:
-    """Answer one query, or misbehave as planned; None is silence.
+def answer(request: Request, zones: ZoneSet) -> Reply:
+    """Answer one query as the zones say.
 
     Args:
         request: A well-formed query.
         zones: What the server is authoritative for.
-        transport: How the query came; some faults depend on it.
-        fault: The misbehaviour chosen for this query, if any.
     """
-    match fault:
-        case None:
-            return _true_reply(request, zones)
-        case Silence():
-            return None
-        case Delay(seconds=seconds):
-            return replace(_true_reply(request, zones), delay_seconds=seconds)
-        case ServerFailure():
-            return Reply(Rcode.SERVFAIL)
-        case Refused():
-            return Reply(Rcode.REFUSED)
-        case Truncated():
-            reply = _true_reply(request, zones)
-            return replace(reply, is_truncated=True) if transport is Transport.UDP else reply
-        case Garbled():
-            return replace(_true_reply(request, zones), is_garbled=True)
-
-
-def _true_reply(request: Request, zones: ZoneSet) -> Reply:
     if request.edns is not None and request.edns.version > 0:
         return Reply(Rcode.BADVERS)  # RFC 6891 §6.1.3
     if request.record_class not in {IN, ANY_CLASS} or request.type in _TRANSFERS:
@@ -64,38 +37,38 @@ def _true_reply(request: Request, zones: ZoneSet) -> Reply:
 
 
 def _search(request: Request, zones: ZoneSet) -> Reply:
-    name = request.name
-    if (zone := zones.enclosing(name)) is None:
+    name, type = request.name, request.type
+    if (zone := zones.enclosing(name, type)) is None:
         return Reply(Rcode.REFUSED)
-    chain: list[RecordSet] = []
+    reply = Reply(is_authoritative=True, is_authentic=request.wants_authentic)
     seen = {name.key}
     while zone is not None:
-        match zone.lookup(name, request.type):
-            case Found(sets=sets):
-                return _authoritative(Rcode.NOERROR, (*chain, *sets))
+        # AD speaks of everything in the reply (RFC 4035 §3.2.3).
+        reply = replace(reply, is_authentic=reply.is_authentic and zone.is_authentic)
+        match zone.lookup(name, type):
+            case Found(sets=sets, addresses=addresses):
+                return replace(reply, answer=(*reply.answer, *sets), additional=addresses)
             case NoSuchType():
-                return _authoritative(Rcode.NOERROR, tuple(chain), (zone.negative_soa,))
+                return replace(reply, authority=(zone.negative_soa,))
             case NoSuchName():
-                return _authoritative(Rcode.NXDOMAIN, tuple(chain), (zone.negative_soa,))
+                return replace(reply, rcode=Rcode.NXDOMAIN, authority=(zone.negative_soa,))
             case Delegated(name_servers=name_servers, glue=glue):
-                # RFC 1035 §4.1.1: AA speaks of the first owner name, the alias if there is one.
-                return Reply(
-                    answer=tuple(chain),
+                return replace(
+                    reply,
                     authority=(name_servers,),
                     additional=glue,
-                    is_authoritative=bool(chain),
+                    # RFC 1035 §4.1.1: AA speaks of the first owner name, the alias if there is one.
+                    is_authoritative=bool(reply.answer),
+                    is_authentic=False,
                 )
-            case Alias(record_set=record_set, target=target):
-                chain.append(record_set)
-                if target.key in seen or len(chain) == MAX_ALIASES:
-                    break
+            case Alias(sets=sets, target=target):
+                reply = replace(reply, answer=(*reply.answer, *sets))
+                if target is None:
+                    return replace(reply, rcode=Rcode.YXDOMAIN)
+                if target.key in seen or len(seen) > MAX_RESTARTS:
+                    # As BIND: what was found, and that it is no answer.
+                    return replace(reply, rcode=Rcode.SERVFAIL)
                 seen.add(target.key)
-                name, zone = target, zones.enclosing(target)
-    # A loop, a chain too long, or a target in nobody's zone: what was found is the answer.
-    return _authoritative(Rcode.NOERROR, tuple(chain))
-
-
-def _authoritative(
-    rcode: Rcode, answer: tuple[RecordSet, ...], authority: tuple[RecordSet, ...] = ()
-) -> Reply:
-    return Reply(rcode, answer, authority, is_authoritative=True)
+                name, zone = target, zones.enclosing(target, type)
+    # A target in nobody's zone: what was found is the answer.
+    return reply

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import Enum, IntEnum, StrEnum, auto
 
 from fake_dns.name import Name
 from fake_dns.record import RecordSet
@@ -14,10 +14,11 @@ class Transport(StrEnum):
 
     UDP = "udp"
     TCP = "tcp"
+    TLS = "tls"
 
 
 class Rcode(IntEnum):
-    """Response codes (RFC 1035 §4.1.1, RFC 6891 §9)."""
+    """Response codes (RFC 1035 §4.1.1, RFC 2136 §2.2, RFC 6891 §9)."""
 
     NOERROR = 0
     FORMERR = 1
@@ -25,7 +26,26 @@ class Rcode(IntEnum):
     NXDOMAIN = 3
     NOTIMP = 4
     REFUSED = 5
+    YXDOMAIN = 6
+    NOTAUTH = 9
     BADVERS = 16
+
+
+class Spoil(Enum):
+    """What is done to a reply after it is packed."""
+
+    NONE = auto()
+    GARBLED = auto()
+    WRONG_ID = auto()
+    WRONG_QUESTION = auto()
+
+
+class Delivery(Enum):
+    """How a reply goes out: whole, cut in the middle, or not at all but with a reset."""
+
+    WHOLE = auto()
+    HALF = auto()
+    RESET = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +59,13 @@ class EDNS:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The parts of a query's header that its reply repeats (RFC 1035 §4.1.1, RFC 4035 §3.2.2)."""
+    """The parts of a query's header that its reply repeats or heeds (RFC 1035 §4.1.1)."""
 
     id: int
     opcode: int
     is_recursion_desired: bool
     is_checking_disabled: bool
+    understands_authentic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +78,13 @@ class Request:
     record_class: int
     edns: EDNS | None
 
+    @property
+    def wants_authentic(self) -> bool:
+        """Whether AD may be set in the reply (RFC 6840 §5.7)."""
+        return self.header.understands_authentic or (
+            self.edns is not None and self.edns.wants_dnssec
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -67,6 +95,10 @@ class Reply:
     authority: tuple[RecordSet, ...] = ()
     additional: tuple[RecordSet, ...] = ()
     is_authoritative: bool = False
+    is_authentic: bool = False
+    is_recursion_available: bool = False
     is_truncated: bool = False
-    is_garbled: bool = False
+    speaks_edns: bool = True
+    spoil: Spoil = Spoil.NONE
+    delivery: Delivery = Delivery.WHOLE
     delay_seconds: float = 0.0

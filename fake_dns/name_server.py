@@ -1,26 +1,57 @@
-"""The name server a test holds in its hand: zones, faults and the log over a running server."""
+"""The name server a test holds in its hand: zones, faults and the log over running servers."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from fake_dns.fault import Fault, FaultBook, FaultRule
+from fake_dns.certificate import Certificate, make_certificate
+from fake_dns.clock import Clock
+from fake_dns.evidence import Evidence
+from fake_dns.fault import Fault
+from fake_dns.fault_book import FaultBook, OpenRule, plan
+from fake_dns.fleet import Fleet, Wanted
 from fake_dns.message import Transport
 from fake_dns.name import Name
-from fake_dns.query_log import Query, QueryLog
-from fake_dns.record import type_code
+from fake_dns.query_log import DEFAULT_CAPACITY, Query, QueryLog
 from fake_dns.responder import DEFAULT_UDP_OCTETS, Responder
-from fake_dns.server import Server, bind
-from fake_dns.zone import Zone, ZoneSet
+from fake_dns.serving import Endpoint, EventLoop, Ports
+from fake_dns.workers import State, Told
+from fake_dns.zone import Zone
+from fake_dns.zone_set import Publication, ZoneSet
+
+MAIN: Final = "main"
 
 
-class FakeDNS:
-    """A real name server on loopback, in a thread and an event loop of its own.
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What few tests change.
+
+    Attributes:
+        udp_octets: Most that is sent over UDP, whatever the client offers.
+        tls_port: The number for DNS over TLS; 0 lets the kernel choose.
+        keep_queries: How many queries the log looks back on.
+        event_loop: What the server runs on.
+        workers: How many processes share the ports; with more than one there are no resolvers,
+            no faults that count, and no clock but real time.
+    """
+
+    udp_octets: int = DEFAULT_UDP_OCTETS
+    tls_port: int = 0
+    keep_queries: int = DEFAULT_CAPACITY
+    event_loop: EventLoop = EventLoop.AUTO
+    workers: int = 1
+
+
+Snapshot = State
+
+
+class FakeDNS(Evidence):
+    """Real name servers on loopback, in a thread and an event loop of their own.
 
     Zones, faults and the log may be used from any thread, before, while and after it runs.
     """
@@ -31,61 +62,82 @@ class FakeDNS:
         *,
         address: str = "127.0.0.1",
         port: int = 0,
-        udp_octets: int = DEFAULT_UDP_OCTETS,
+        servers: Iterable[str] = (),
+        resolvers: Iterable[str] = (),
+        tls: bool | Certificate = False,
         now: Callable[[], float] = time.time,
         on_query: Callable[[Query], None] | None = None,
+        options: Options | None = None,
     ) -> None:
         """Hold the zones; nothing is bound before `start`.
 
         Args:
             zones: What to be authoritative for; everything else is refused.
             address: Where to listen, IPv4 or IPv6.
-            port: For UDP and TCP alike; 0 lets the kernel choose.
-            udp_octets: Most that is sent over UDP, whatever the client offers.
-            now: Clock of the query log, in seconds.
+            port: For UDP and TCP of the main server; 0 lets the kernel choose.
+            servers: Names of further servers of the same zones, each on a port of its own.
+            resolvers: The same, of servers that remember what they said, as a resolver does.
+            tls: Whether to answer over TLS too, with a certificate made for it or a given one.
+            now: Clock of the zones and the log, in seconds; a `Clock` or anything that counts.
             on_query: Called in the server's thread after each query; must be quick.
+            options: What few tests change.
 
         Raises:
             ZoneError: Two zones have one origin.
+            ValueError: Two servers have one name, or several workers are to do what only one can.
         """
         self.address: Final = address
+        self.clock: Final = now if isinstance(now, Clock) else Clock(now)
+        self.certificate: Final = make_certificate(address) if tls is True else tls or None
+        self._options: Final = options or Options()
         self._wanted_port: Final = port
-        self._port = 0
+        resolvers = tuple(resolvers)
+        self._names: Final = (MAIN, *servers, *resolvers)
+        if len(set(self._names)) < len(self._names):
+            raise ValueError(f"servers {', '.join(self._names)}; expected each name once")
+        if self._options.workers > 1 and (resolvers or self.clock.source is not time.time):
+            raise ValueError("several workers; expected no resolvers and no clock but real time")
+        self._endpoints: dict[str, Endpoint] = {}
         self._changes: Final = threading.Lock()
         self._faults: Final = FaultBook()
-        self._log: Final = QueryLog(now=now, on_query=on_query)
-        self._responder: Final = Responder(ZoneSet(zones), self._faults, self._log, udp_octets)
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
+        log = QueryLog(self._options.keep_queries, self.clock, on_query)
+        self._responder: Final = Responder(
+            Publication(ZoneSet(zone.in_service(self.clock()) for zone in zones)),
+            self._faults,
+            log,
+            udp_octets=self._options.udp_octets,
+            now=self.clock,
+            resolvers=resolvers,
+        )
+        self._fleet: Fleet | None = None
+        super().__init__(log, self._responder.counters, self._flush)
 
     def start(self) -> Self:
-        """Bind and serve; the port is known and queries are kept from here on.
+        """Bind and serve; the ports are known and queries are kept from here on.
 
         Raises:
             CannotListen: Port in use, no permission, or no address of this machine.
             RuntimeError: It runs already.
         """
-        if self._thread is not None:
+        if self._fleet is not None:
             raise RuntimeError("this FakeDNS is running")
-        udp, tcp = bind(self.address, self._wanted_port)
-        self._port = tcp.getsockname()[1]
-        self._loop = asyncio.new_event_loop()
-        self._stopping = asyncio.Event()
-        server = Server(self._responder, udp, tcp)
-        self._thread = threading.Thread(
-            target=_serve, args=(self._loop, server, self._stopping), name="fake-dns", daemon=True
+        wanted = Wanted(
+            self._names,
+            self.address,
+            Ports(self._wanted_port, self._options.tls_port if self.certificate else None),
+            self.certificate,
+            self._options.event_loop,
         )
-        self._thread.start()
+        fleet = Fleet(wanted, self._responder, self._options.workers)
+        self._endpoints = fleet.start(self._state(), self._take_in)
+        self._fleet = fleet
         return self
 
     def stop(self) -> None:
         """Close every socket and end the thread; harmless when it does not run."""
-        if self._thread is None or self._loop is None or self._stopping is None:
-            return
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join()
-        self._thread = self._loop = self._stopping = None
+        if self._fleet is not None:
+            self._fleet.stop()
+            self._fleet = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -100,17 +152,27 @@ class FakeDNS:
 
     @property
     def port(self) -> int:
-        """The number of the UDP and TCP port; 0 before the first start."""
-        return self._port
+        """The number of the main server's UDP and TCP port; 0 before the first start."""
+        return self._endpoints[MAIN].port if self._endpoints else 0
+
+    @property
+    def tls_port(self) -> int | None:
+        """The number of the main server's TLS port; None without DNS over TLS."""
+        return self._endpoints[MAIN].tls_port if self._endpoints else None
+
+    @property
+    def servers(self) -> dict[str, Endpoint]:
+        """Where each server answers, by name; empty before the first start."""
+        return dict(self._endpoints)
 
     @property
     def zones(self) -> tuple[Zone, ...]:
         """The zones in force."""
-        return tuple(self._responder.zones)
+        return tuple(self._responder.publication.zones)
 
     def zone(self, origin: str) -> Zone | None:
         """The zone with this origin, if any."""
-        return self._responder.zones.get(Name.parse(origin))
+        return self._responder.publication.zones.get(Name.parse(origin))
 
     def add(self, zone: Zone) -> None:
         """Serve one more zone.
@@ -118,111 +180,140 @@ class FakeDNS:
         Raises:
             ZoneError: There is one with this origin; `replace` puts a new one in its place.
         """
-        with self._changes:
-            self._responder.zones = self._responder.zones.added(zone)
+        self._change(lambda zones, now: zones.added(zone.in_service(now)))
 
-    def replace(self, zone: Zone) -> None:
-        """Serve this zone instead of the one with its origin, if any, in one step."""
-        with self._changes:
-            self._responder.zones = self._responder.zones.replaced(zone)
+    def replace(self, *zones: Zone) -> None:
+        """Serve these zones instead of those with their origins, if any, in one step."""
+        self._change(lambda old, now: old.replaced(*(zone.in_service(now) for zone in zones)))
 
-    def remove(self, origin: str) -> bool:
-        """Serve a zone no longer; False when there was none.
+    def remove(self, *origins: str) -> bool:
+        """Serve zones no longer, in one step; False when there was none of them.
 
         Raises:
-            MalformedName: The origin is no name.
+            MalformedName: An origin is no name.
         """
-        name = Name.parse(origin)
-        with self._changes:
-            was_there = self._responder.zones.get(name) is not None
-            self._responder.zones = self._responder.zones.removed(name)
+        names = [Name.parse(origin) for origin in origins]
+        was_there = any(self._responder.publication.zones.get(name) for name in names)
+        self._change(lambda zones, _: zones.removed(*names))
         return was_there
+
+    def _change(self, change: Callable[[ZoneSet, float], ZoneSet]) -> None:
+        with self._changes:
+            published, now = self._responder.publication, self.clock()
+            self._responder.publication = published.changed(change(published.zones, now), now)
+            self._publish()
+
+    def _state(self) -> State:
+        return State(self._responder.publication, self._faults.rules, self.clock.added)
+
+    def _publish(self) -> None:
+        """Have the other processes, if any, answer as this one does; the lock is held."""
+        if self._fleet is not None:
+            self._fleet.publish(self._state())
+
+    def _take_in(self, told: Told) -> None:
+        self._log.record_all(told.entries)
+        self._responder.counters.update(told.counted)
+
+    def _flush(self) -> None:
+        if self._fleet is not None:
+            self._fleet.flush()
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock of zones, caches and the log on.
+
+        Raises:
+            ValueError: A step back.
+        """
+        with self._changes:
+            self.clock.advance(seconds)
+            self._publish()
 
     def inject(
         self,
-        fault: Fault,
-        *,
+        *faults: Fault | None,
         name: str | None = None,
         type: str | None = None,
         transport: Transport | str | None = None,
+        client: str | None = None,
+        server: str | None = None,
         times: int | None = None,
-    ) -> None:
-        """Misbehave on the queries that match; the first fault that matches wins.
+        repeat: bool = False,
+        chance: float = 1.0,
+        seed: int = 0,
+    ) -> int:
+        """Misbehave on the queries that match; the first rule that matches wins.
 
         Args:
-            fault: What goes wrong.
+            faults: What goes wrong, one per query in turn; None in their midst is the true reply.
             name: The name asked for, in any case; None for any.
             type: `TXT`, `MX`, …; None for any.
-            transport: `udp` or `tcp`; None for both.
-            times: How many queries it meets; None for all.
+            transport: `udp`, `tcp` or `tls`; None for all.
+            client: Address or network of who asks; None for anybody.
+            server: Name of the server asked; None for all.
+            times: How many queries it meets; None is for ever with one fault, once through
+                with several.
+            repeat: Whether several faults start over at their end, for ever.
+            chance: With what probability a query that matches is met.
+            seed: Chooses the sequence of chances and jitters; the same seed, the same sequence.
+
+        Returns:
+            The number of the rule, for `withdraw`.
 
         Raises:
             MalformedName: The name is none.
-            ValueError: No such type or transport, or fewer than one time.
+            ValueError: No such type, transport or server, or a number out of its range.
         """
-        if type is not None and type_code(type.upper()) is None:
-            raise ValueError(f"{type!r} is no record type")
-        if times is not None and times < 1:
-            raise ValueError(f"times is {times}; expected at least 1, or None for always")
-        self._faults.add(
-            FaultRule(
-                fault,
-                Name.parse(name) if name is not None else None,
-                type.upper() if type is not None else None,
-                Transport(transport) if transport is not None else None,
-                times,
-            )
+        if server is not None and server not in self._names:
+            raise ValueError(f"{server!r} is no server; expected {', '.join(self._names)}")
+        rule = plan(
+            faults,
+            name=name,
+            type=type,
+            transport=transport,
+            client=client,
+            server=server,
+            times=times,
+            repeat=repeat,
+            chance=chance,
+            seed=seed,
         )
+        if self._options.workers > 1 and rule.is_counting:
+            raise ValueError("a fault that counts queries; expected one worker to count them")
+        with self._changes:
+            number = self._faults.add(rule)
+            self._publish()
+        return number
+
+    def withdraw(self, number: int) -> bool:
+        """Forget one rule; False when it is not in force any more."""
+        with self._changes:
+            was_there = self._faults.remove(number)
+            self._publish()
+        return was_there
 
     def clear_faults(self) -> None:
         """Behave again."""
-        self._faults.clear()
-
-    def queries(
-        self,
-        name: str | None = None,
-        type: str | None = None,
-        transport: Transport | str | None = None,
-    ) -> tuple[Query, ...]:
-        """Return what was asked, oldest first; None matches all."""
-        return self._log.queries(name, type, transport)
-
-    def wait_for(
-        self,
-        name: str,
-        type: str | None = None,
-        within: float = 5.0,
-        *,
-        transport: Transport | str | None = None,
-        after: Query | None = None,
-    ) -> Query:
-        """Return the first such query, asked already or within so many seconds.
-
-        Raises:
-            NotAsked: The time is over; says what was asked instead.
-        """
-        return self._log.wait_for(name, type, within, transport=transport, after=after)
-
-    def forget_queries(self) -> None:
-        """Drop what was asked so far."""
-        self._log.forget()
+        with self._changes:
+            self._faults.rules = ()
+            self._publish()
 
     @property
-    def counters(self) -> dict[str, int]:
-        """How many packets were `answered`, `rejected` (no question) and `dropped` (no reply)."""
-        names = ("answered", "rejected", "dropped")
-        return {name: self._responder.counters[name] for name in names}
+    def faults(self) -> tuple[OpenRule, ...]:
+        """The rules in force, and how many queries each has met."""
+        return self._faults.rules
 
+    def snapshot(self) -> Snapshot:
+        """Note zones, faults and clock as they are, to come back to."""
+        with self._changes:
+            return self._state()
 
-def _serve(loop: asyncio.AbstractEventLoop, server: Server, stopping: asyncio.Event) -> None:
-    async def run() -> None:
-        await server.open()
-        try:
-            await stopping.wait()
-        finally:
-            await server.close()
-
-    try:
-        loop.run_until_complete(run())
-    finally:
-        loop.close()
+    def rollback(self, snapshot: Snapshot) -> None:
+        """Put zones, faults and clock back; forget the queries and what resolvers remember."""
+        with self._changes:
+            self._responder.publication = snapshot.publication
+            self._faults.rules = snapshot.rules
+            self.clock.added = snapshot.clock_added
+            self._responder.forget_answers()
+            self._publish()
+        self.forget_queries()

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from fake_dns.name import Name
+from fake_dns.service_binding import ServiceBinding
+from fake_dns.visibility import ALWAYS, Visibility
+from fake_dns.words import quoted
 
 MAX_STRING_OCTETS: Final = 255  # RFC 1035 §3.3: <character-string>
 MAX_RDATA_OCTETS: Final = 65535  # RFC 1035 §3.2.1: RDLENGTH is 16 bit
@@ -42,6 +45,12 @@ def type_code(name: str) -> int | None:
         return code
     match = re.fullmatch(r"TYPE([0-9]{1,5})", name, re.ASCII)
     return int(match[1]) if match and int(match[1]) <= 0xFFFF else None
+
+
+def canonical_type(name: str) -> str | None:
+    """Name a type as it is looked up: TYPE16 is TXT; None when there is no such type."""
+    code = type_code(name)
+    return type_name(code) if code is not None else None
 
 
 class MalformedRecord(ValueError):
@@ -150,11 +159,11 @@ class CAA:
     type: ClassVar[str] = "CAA"
     flags: int
     tag: str
-    value: str
+    value: bytes
 
     @property
     def text(self) -> str:
-        return f'{self.flags} {self.tag} "{self.value}"'
+        return f"{self.flags} {self.tag} {quoted(self.value)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +190,10 @@ class Opaque:
 
     @property
     def text(self) -> str:
-        return f"\\# {len(self.octets)} {self.octets.hex()}".rstrip()
+        return generic_text(self.octets)
 
 
-Record = A | AAAA | Pointer | MX | TXT | SOA | SRV | CAA | TLSA | Opaque
+Record = A | AAAA | Pointer | MX | TXT | SOA | SRV | CAA | TLSA | ServiceBinding | Opaque
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +204,12 @@ class RecordSet:
     type: str
     ttl: int
     records: tuple[Record, ...]
+    visibility: Visibility = ALWAYS
+
+
+def generic_text(octets: bytes) -> str:
+    """Write RDATA in the form that fits every type (RFC 3597 §5)."""
+    return f"\\# {len(octets)} {octets.hex()}".rstrip()
 
 
 def split_strings(octets: bytes) -> tuple[bytes, ...]:

@@ -1,21 +1,25 @@
 """One packet in, at most one packet out: decode, choose the fault, answer, log, encode.
 
-No sockets and no time: the edge in `server` sends what comes out, when it says so.
+No sockets: the edge in `server` sends what comes out, when and how it says. The clock is handed in.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from fake_dns import wire
 from fake_dns.answer import answer
-from fake_dns.fault import FaultBook
-from fake_dns.message import EDNS, Reply, Request, Transport
-from fake_dns.query_log import QueryLog
+from fake_dns.answer_cache import AnswerCache
+from fake_dns.fault import staleness
+from fake_dns.fault_book import FaultBook, Origin
+from fake_dns.message import EDNS, Delivery, Reply, Request, Transport
+from fake_dns.misbehaviour import misbehave
 from fake_dns.wire import Rejected
-from fake_dns.zone import ZoneSet
+from fake_dns.zone_set import Publication, ZoneSet
 
 # DNS Flag Day 2020: fits every path MTU without fragments.
 DEFAULT_UDP_OCTETS: Final = 1232
@@ -26,108 +30,228 @@ MAX_CACHED_QUERY_OCTETS: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """Octets to send, after some seconds."""
+    """Octets to send, after some seconds, whole or not."""
 
     packet: bytes
     delay_seconds: float = 0.0
+    delivery: Delivery = Delivery.WHOLE
+
+
+class Recorder(Protocol):
+    """Where queries are written: the log, or the way to it from another process."""
+
+    def record(
+        self,
+        name: str,
+        type: str,
+        transport: Transport,
+        client: tuple[str, int],
+        rcode: str | None,
+        edns_octets: int | None,
+        *,
+        server: str,
+        is_in_zone: bool,
+        asked_at: float,
+    ) -> None:
+        """Write one query."""
+
+
+# To the edge: what to do with one packet from one client; plain octets are the common case.
+Respond = Callable[[bytes, tuple[str, int]], bytes | Response | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """A true reply without its id, and the facts of its question that the log keeps."""
+    """A true reply without id and flags, its flags for every RD and CD, and what the log keeps."""
 
+    flags: tuple[bytes, bytes, bytes, bytes]
     tail: bytes
     name: str
     type: str
     rcode: str
     edns_octets: int | None
+    is_in_zone: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Generation:
-    """Zones and the answers packed from them: they are swapped together, so none is stale."""
+@dataclass(slots=True)
+class _View:
+    """The zones as one server shows them, until when, and the answers packed from them."""
 
+    publication: Publication
     zones: ZoneSet
-    packed: dict[tuple[Transport, bytes], _Packed] = field(default_factory=dict)
+    start: float
+    end: float
+    # By transport and AD, then by the question behind id and flags.
+    packed: dict[tuple[Transport, int], dict[bytes, _Packed]] = field(default_factory=dict)
+    count: int = 0
 
 
 class Responder:
     """Answers packets from zones; called by one thread, its zones swapped by any."""
 
     def __init__(
-        self, zones: ZoneSet, faults: FaultBook, log: QueryLog, udp_octets: int = DEFAULT_UDP_OCTETS
+        self,
+        publication: Publication,
+        faults: FaultBook,
+        log: Recorder,
+        *,
+        udp_octets: int = DEFAULT_UDP_OCTETS,
+        now: Callable[[], float] = time.time,
+        resolvers: Collection[str] = (),
     ) -> None:
-        self._generation = _Generation(zones)
+        """Answer for every server of one FakeDNS.
+
+        Args:
+            publication: The zones in force, swapped whole by assignment.
+            faults: What goes wrong.
+            log: Where every query is written.
+            udp_octets: Most that is sent over UDP, whatever the client offers.
+            now: The server's clock, in seconds.
+            resolvers: Servers that remember what they said.
+        """
+        self.publication = publication
         self._faults: Final = faults
         self._log: Final = log
-        self._udp_octets: Final = udp_octets
+        self.udp_octets: Final = udp_octets
+        self._now: Final = now
+        self._caches: Final = {name: AnswerCache() for name in resolvers}
+        self._views: Final[dict[str, _View]] = {}
         self.counters: Final[Counter[str]] = Counter()
 
-    @property
-    def zones(self) -> ZoneSet:
-        """The zones in force."""
-        return self._generation.zones
+    def channel(self, server: str, transport: Transport) -> Respond:
+        """Give what answers the packets of one server over one transport."""
 
-    @zones.setter
-    def zones(self, zones: ZoneSet) -> None:
-        self._generation = _Generation(zones)
+        def respond(packet: bytes, client: tuple[str, int]) -> bytes | Response | None:
+            return self.respond(packet, transport, client, server)
+
+        return respond
 
     def respond(
-        self, packet: bytes, transport: Transport, client: tuple[str, int]
-    ) -> Response | None:
+        self, packet: bytes, transport: Transport, client: tuple[str, int], server: str = ""
+    ) -> bytes | Response | None:
         """Answer one packet, whatever it holds; None when it deserves or gets no reply."""
-        generation = self._generation
-        question = (transport, packet[2:])
-        if not self._faults and (packed := generation.packed.get(question)) is not None:
-            self.counters["answered"] += 1
-            self._log.record(
-                packed.name, packed.type, transport, client, packed.rcode, packed.edns_octets
-            )
-            return Response(packet[:2] + packed.tail)
+        now = self._now()
+        view = self._view(server, now)
+        if not self._faults and len(packet) > 12 and not packet[2] & 0xF8:
+            of_kind = view.packed.get((transport, packet[3] & 0x20))
+            if of_kind is not None and (packed := of_kind.get(packet[4:])) is not None:
+                self.counters["answered"] += 1
+                self._log.record(
+                    packed.name,
+                    packed.type,
+                    transport,
+                    client,
+                    packed.rcode,
+                    packed.edns_octets,
+                    server=server,
+                    is_in_zone=packed.is_in_zone,
+                    asked_at=now,
+                )
+                flags = packed.flags[packet[2] & 1 | (packet[3] & 0x10) >> 3]
+                return packet[:2] + flags + packed.tail
         match wire.decode(packet):
             case None:
                 self.counters["dropped"] += 1
                 return None
             case Rejected() as rejected:
                 self.counters["rejected"] += 1
-                return Response(wire.encode_rejection(rejected))
+                return wire.encode_rejection(rejected)
             case Request() as request:
                 self.counters["answered"] += 1
-                return self._answer(request, generation, question, client)
+                return self._answer(request, Origin(transport, client, server), packet, now)
+
+    def forget_answers(self) -> None:
+        """Make every server that remembers forget."""
+        for cache in self._caches.values():
+            cache.forget()
+
+    def _view(self, server: str, now: float) -> _View:
+        publication = self.publication
+        view = self._views.get(server)
+        if view is None or view.publication is not publication or not view.start <= now < view.end:
+            zones = publication.at(server, now)
+            view = _View(publication, zones, *publication.zones.unchanged_around(now))
+            self._views[server] = view
+        return view
 
     def _answer(
-        self,
-        request: Request,
-        generation: _Generation,
-        question: tuple[Transport, bytes],
-        client: tuple[str, int],
-    ) -> Response | None:
-        transport = question[0]
-        fault = self._faults.take(request, transport)
-        reply = answer(request, generation.zones, transport, fault)
-        name, edns_octets = request.name.text, _payload(request.edns)
-        rcode = reply.rcode.name if reply is not None else None
-        self._log.record(name, request.type, transport, client, rcode, edns_octets)
+        self, request: Request, origin: Origin, packet: bytes, now: float
+    ) -> bytes | Response | None:
+        view = self._view(origin.server, now)
+        fault = self._faults.take(request, origin)
+        if seconds := staleness(fault):
+            true = answer(request, view.publication.at(origin.server, now - seconds))
+        else:
+            true = self._true_reply(request, origin.server, view, now)
+        reply = misbehave(request, true, origin.transport, fault)
+        is_in_zone = view.zones.enclosing(request.name) is not None
+        name = request.name.text
+        self._log.record(
+            name,
+            request.type,
+            origin.transport,
+            origin.client,
+            reply.rcode.name if reply is not None else None,
+            _payload(request.edns),
+            server=origin.server,
+            is_in_zone=is_in_zone,
+            asked_at=now,
+        )
         if reply is None:
             return None
-        packet = self._encode(request, reply, transport)
-        if fault is None and len(question[1]) <= MAX_CACHED_QUERY_OCTETS:
-            if len(generation.packed) >= MAX_CACHED:
-                generation.packed.clear()
-            generation.packed[question] = _Packed(
-                packet[2:], name, request.type, reply.rcode.name, edns_octets
+        octets = self._encode(request, reply, origin.transport)
+        if reply.delay_seconds > 0 or reply.delivery is not Delivery.WHOLE:
+            return Response(octets, reply.delay_seconds, reply.delivery)
+        if fault is None and origin.server not in self._caches:
+            kept = _Packed(
+                _all_flags(octets),
+                octets[4:],
+                name,
+                request.type,
+                reply.rcode.name,
+                _payload(request.edns),
+                is_in_zone,
             )
-        return Response(packet, reply.delay_seconds)
+            _keep(view, origin.transport, packet, kept)
+        return octets
+
+    def _true_reply(self, request: Request, server: str, view: _View, now: float) -> Reply:
+        if (cache := self._caches.get(server)) is None:
+            return answer(request, view.zones)
+        kept = cache.get(request, now)
+        return kept or cache.put(request, answer(request, view.zones), now)
 
     def _encode(self, request: Request, reply: Reply, transport: Transport) -> bytes:
         match transport:
-            case Transport.TCP:
+            case Transport.TCP | Transport.TLS:
                 limit = wire.MAX_MESSAGE_OCTETS
             case Transport.UDP:
                 # RFC 6891 §6.2.3: sizes under 512 mean 512, no EDNS means 512.
                 asked = _payload(request.edns) or 0
-                limit = min(self._udp_octets, max(wire.CLASSIC_UDP_OCTETS, asked))
-        return wire.encode(request, reply, limit, self._udp_octets)
+                limit = min(self.udp_octets, max(wire.CLASSIC_UDP_OCTETS, asked))
+        return wire.encode(request, reply, limit, self.udp_octets)
+
+
+def _keep(view: _View, transport: Transport, packet: bytes, packed: _Packed) -> None:
+    """Keep a reply for every query that differs in id, RD and CD alone."""
+    if len(packet) > MAX_CACHED_QUERY_OCTETS:
+        return
+    if view.count >= MAX_CACHED:
+        view.packed.clear()
+        view.count = 0
+    view.packed.setdefault((transport, packet[3] & 0x20), {})[packet[4:]] = packed
+    view.count += 1
+
+
+def _all_flags(octets: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """The flags of a reply for every RD and CD, in the order in which `respond` counts."""
+    high, low = octets[2] & 0xFE, octets[3] & 0xEF
+    return (
+        bytes((high, low)),
+        bytes((high | 1, low)),
+        bytes((high, low | 0x10)),
+        bytes((high | 1, low | 0x10)),
+    )
 
 
 def _payload(edns: EDNS | None) -> int | None:

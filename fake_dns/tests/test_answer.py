@@ -4,21 +4,30 @@ from dataclasses import replace
 
 import pytest
 
-from fake_dns.answer import MAX_ALIASES, answer
+from fake_dns.answer import MAX_RESTARTS, answer
 from fake_dns.fault import (
+    Code,
     Delay,
     Fault,
-    FaultBook,
-    FaultRule,
+    Flags,
     Garbled,
+    HalfAnswer,
+    NoEDNS,
     Refused,
+    Reset,
+    Rotating,
     ServerFailure,
     Silence,
+    Stale,
     Truncated,
+    WrongId,
+    WrongQuestion,
 )
-from fake_dns.message import EDNS, Header, Rcode, Reply, Request, Transport
+from fake_dns.message import EDNS, Delivery, Header, Rcode, Reply, Request, Spoil, Transport
+from fake_dns.misbehaviour import misbehave
 from fake_dns.name import Name
-from fake_dns.zone import Zone, ZoneSet
+from fake_dns.zone import Zone
+from fake_dns.zone_set import ZoneSet
 
 ZONES = ZoneSet(
     [
@@ -53,9 +62,7 @@ def request(name: str, type: str = "A", **changes: object) -> Request:
 
 def reply(name: str, type: str = "A", **changes: object) -> Reply:
     """The true reply to that query."""
-    given = answer(request(name, type, **changes), ZONES)
-    assert given is not None
-    return given
+    return answer(request(name, type, **changes), ZONES)
 
 
 def owners(given: Reply) -> list[str]:
@@ -76,8 +83,8 @@ def owners(given: Reply) -> list[str]:
         ("far.example.com", "A", Rcode.NOERROR, ["far", "host"], False),
         ("away.example.com", "A", Rcode.NOERROR, ["away"], False),
         ("lost.example.com", "A", Rcode.NXDOMAIN, ["lost"], True),
-        ("self.example.com", "A", Rcode.NOERROR, ["self"], False),
-        ("ping.example.com", "A", Rcode.NOERROR, ["ping", "pong"], False),
+        ("self.example.com", "A", Rcode.SERVFAIL, ["self"], False),
+        ("ping.example.com", "A", Rcode.SERVFAIL, ["ping", "pong"], False),
         ("example.org", "A", Rcode.REFUSED, [], False),
     ],
 )
@@ -93,8 +100,10 @@ def test_sections_and_code_follow_from_the_zones(
 
 
 def test_a_long_chain_is_cut() -> None:
-    """Twenty aliases end at the bound, not in an endless search."""
-    assert len(reply("c0.example.com").answer) == MAX_ALIASES
+    """Twenty aliases end at the bound, in an error and not in an endless search."""
+    given = reply("c0.example.com")
+    assert len(given.answer) == MAX_RESTARTS + 1
+    assert given.rcode is Rcode.SERVFAIL
 
 
 def test_the_soa_is_that_of_the_zone_where_the_search_ended() -> None:
@@ -138,35 +147,68 @@ def test_questions_of_another_kind_have_their_code(
         (Silence(), None),
         (ServerFailure(), Reply(Rcode.SERVFAIL)),
         (Refused(), Reply(Rcode.REFUSED)),
+        (Code(Rcode.NXDOMAIN), Reply(Rcode.NXDOMAIN)),
+        (Delay(1, then=Silence()), None),
+        (Delay(1, then=Refused()), Reply(Rcode.REFUSED, delay_seconds=1)),
     ],
 )
 def test_a_fault_takes_the_place_of_the_answer(fault: Fault, expected: Reply | None) -> None:
     """Silence is None; the codes come without any section."""
-    assert answer(request("example.com"), ZONES, fault=fault) == expected
+    true = reply("example.com")
+    assert misbehave(request("example.com"), true, Transport.UDP, fault) == expected
 
 
-def test_a_fault_may_spoil_the_true_answer() -> None:
-    """Delayed, garbled or truncated, the records are still those of the zone."""
-    asked = request("example.com")
-    true = answer(asked, ZONES)
-    assert true is not None
-    assert answer(asked, ZONES, fault=Delay(0.5)) == replace(true, delay_seconds=0.5)
-    assert answer(asked, ZONES, fault=Garbled()) == replace(true, is_garbled=True)
-    assert answer(asked, ZONES, fault=Truncated()) == replace(true, is_truncated=True)
-    assert answer(asked, ZONES, Transport.TCP, Truncated()) == true
+@pytest.mark.parametrize(
+    ("fault", "changes"),
+    [
+        (None, {}),
+        (Stale(60), {}),
+        (NoEDNS(), {}),
+        (Delay(0.5), {"delay_seconds": 0.5}),
+        (Garbled(), {"spoil": Spoil.GARBLED}),
+        (WrongId(), {"spoil": Spoil.WRONG_ID}),
+        (WrongQuestion(), {"spoil": Spoil.WRONG_QUESTION}),
+        (Truncated(), {"is_truncated": True}),
+        (HalfAnswer(), {"delivery": Delivery.HALF}),
+        (Reset(), {}),
+        (
+            Flags(authentic=True, authoritative=False),
+            {"is_authentic": True, "is_authoritative": False},
+        ),
+    ],
+)
+def test_a_fault_may_spoil_the_true_answer(fault: Fault | None, changes: dict[str, object]) -> None:
+    """The records are those of the zone, and something else is not."""
+    asked, true = request("example.com"), reply("example.com")
+    expected = replace(true, **changes)  # type: ignore[arg-type]  # the one fact that changes
+    assert misbehave(asked, true, Transport.UDP, fault) == expected
 
 
-def test_the_first_fault_that_matches_is_taken_as_often_as_planned() -> None:
-    """Name in any case, type and transport decide; a counted rule ends."""
-    book = FaultBook(
-        [
-            FaultRule(ServerFailure(), Name.parse("Example.COM"), "A", times=2),
-            FaultRule(Refused(), transport=Transport.TCP),
-        ]
-    )
-    asked = request("example.com")
-    assert book.take(asked, Transport.UDP) == ServerFailure()
-    assert book.take(request("example.com", "MX"), Transport.UDP) is None
-    assert book.take(asked, Transport.TCP) == ServerFailure()
-    assert book.take(asked, Transport.UDP) is None
-    assert book.take(asked, Transport.TCP) == Refused()
+def test_what_a_transport_cannot_do_is_left_undone() -> None:
+    """No truncation over TCP, no reset over UDP."""
+    asked, true = request("example.com"), reply("example.com")
+    assert misbehave(asked, true, Transport.TCP, Truncated()) == true
+    assert misbehave(asked, true, Transport.UDP, Reset()) == true
+    reset = misbehave(asked, true, Transport.TLS, Reset())
+    assert reset == replace(true, delivery=Delivery.RESET)
+
+
+def test_who_speaks_edns_may_be_turned_away() -> None:
+    """FORMERR without OPT for EDNS, the truth without it (RFC 6891 §7)."""
+    true = reply("example.com")
+    spoken = request("example.com", edns=EDNS(1232, 0, False))
+    refused = misbehave(spoken, true, Transport.UDP, NoEDNS())
+    assert refused == Reply(Rcode.FORMERR, speaks_edns=False)
+
+
+def test_records_may_rotate() -> None:
+    """Each place further is another record first; all of them stay."""
+    zones = ZoneSet([Zone("a.example", {"@": {"A": ["127.0.0.1", "127.0.0.2", "127.0.0.3"]}})])
+    asked = request("a.example")
+    true = answer(asked, zones)
+    texts = []
+    for by in range(4):
+        given = misbehave(asked, true, Transport.UDP, Rotating(by))
+        assert given is not None
+        texts.append([record.text[-1] for record in given.answer[0].records])
+    assert texts == [["1", "2", "3"], ["2", "3", "1"], ["3", "1", "2"], ["1", "2", "3"]]

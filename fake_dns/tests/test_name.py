@@ -34,7 +34,6 @@ def test_a_name_is_read_relative_to_the_origin(text: str, expected: str) -> None
         (".a", "empty label"),
         ("a" * 64, "64 octets"),
         (".".join(["a" * 50] * 6), "octets; expected at most 255"),
-        ("www.example.com", "final dot"),
         ("bücher", "A-label"),
         ("a b", "space"),
         (r"\999", "escape"),
@@ -45,6 +44,15 @@ def test_a_malformed_name_is_refused_with_what_was_expected(text: str, complaint
     """Each way of being no name has its own message."""
     with pytest.raises(MalformedName, match=complaint):
         Name.parse(text, ORIGIN)
+
+
+def test_a_forgotten_final_dot_is_seen_where_people_write() -> None:
+    """A relative name that ends in the origin is refused when reading carefully."""
+    with pytest.raises(MalformedName, match="final dot"):
+        Name.parse_carefully("www.Example.com", ORIGIN)
+    assert Name.parse("www.example.com", ORIGIN).text == "www.example.com.example.com"
+    assert Name.parse_carefully("www.example.com.", ORIGIN).text == "www.example.com"
+    assert Name.parse_carefully("@", ORIGIN) == ORIGIN
 
 
 def test_255_octets_are_a_name_and_256_are_none() -> None:

@@ -71,7 +71,9 @@ def test_a_text_that_no_record_can_hold_is_refused(value: str | list[str]) -> No
         ("CAA", '0 issue ""', '0 issue ""'),
         ("TLSA", "3 1 1 00 FF", "3 1 1 00ff"),
         ("TYPE65280", r"\# 2 abcd", r"\# 2 abcd"),
-        ("HTTPS", r"\# 0", r"\# 0"),
+        ("HTTPS", r"\# 3 000000", "0 ."),
+        ("MX", r"\# 5 000a0161 00", "10 a."),
+        ("DNAME", "old", "old.example.com."),
     ],
 )
 def test_a_value_is_read_and_written(type: str, text: str, written: str) -> None:
@@ -99,9 +101,11 @@ def test_a_value_is_read_and_written(type: str, text: str, written: str) -> None
         ("CAA", '0 issue "half'),
         ("CAA", "0 is_sue a"),
         ("TLSA", "3 1 1 abc"),
+        ("HTTPS", r"\# 0"),
+        ("MX", r"\# 1 00"),
         ("TYPE65280", "abcd"),
         ("TYPE65280", r"\# 3 abcd"),
-        ("HTTPS", "1 . alpn=h2"),
+        ("HTTPS", "0 . alpn=h2"),
     ],
 )
 def test_a_value_that_does_not_fit_its_type_is_refused(type: str, text: str) -> None:

@@ -2,8 +2,10 @@
 
 import shutil
 import socket
+import ssl
 import struct
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,10 +21,13 @@ import pytest
 from fake_dns import (
     CannotListen,
     Delay,
+    EventLoop,
     FakeDNS,
     Garbled,
     NotAsked,
+    Options,
     Refused,
+    Reset,
     ServerFailure,
     Silence,
     Truncated,
@@ -39,10 +44,13 @@ RECORDS = {
 }
 
 
-@pytest.fixture
-def dns_server() -> Iterator[FakeDNS]:
-    """A running server with one zone."""
-    with FakeDNS([Zone("example.com", RECORDS)]) as server:
+@pytest.fixture(params=[EventLoop.ASYNCIO, EventLoop.UVLOOP], ids=str)
+def dns_server(request: pytest.FixtureRequest) -> Iterator[FakeDNS]:
+    """A running server with one zone, on each of the loops that are here."""
+    if request.param is EventLoop.UVLOOP:
+        pytest.importorskip("uvloop")
+    options = Options(event_loop=request.param)
+    with FakeDNS([Zone("example.com", RECORDS)], tls=True, options=options) as server:
         yield server
 
 
@@ -117,10 +125,10 @@ def test_a_client_that_never_reads_does_not_fill_memory(dns_server: FakeDNS) -> 
             while sent < 64 * 1024 * 1024:
                 sent += connection.send(framed * 200)
         assert sent < 64 * 1024 * 1024
-        before = len(dns_server.queries())
+        before = dns_server.counters["answered"]
         assert before * 2000 < 32 * 1024 * 1024
         connection.settimeout(5)
-        while len(dns_server.queries()) == before:
+        while dns_server.counters["answered"] == before:
             assert connection.recv(1 << 20)
 
 
@@ -277,7 +285,7 @@ def test_stopping_does_not_wait_for_clients_or_delays(dns_server: FakeDNS) -> No
 
 def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 7766 §6.2.3: a server may end a connection that says nothing."""
-    monkeypatch.setattr("fake_dns.server.IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("fake_dns.connection.IDLE_SECONDS", 0.1)
     with (
         FakeDNS() as server,
         socket.create_connection((server.address, server.port), timeout=5) as connection,
@@ -336,3 +344,61 @@ def test_dig_sees_what_the_zone_says(dns_server: FakeDNS) -> None:
     assert dns_server.queries("s._domainkey.example.com", transport="tcp")
     assert "status: NOTIMP" in dig("+opcode=notify", "example.com", "SOA")
     assert "status: BADVERS" in dig("+edns=1", "+noednsneg", "example.com")
+
+
+def test_tls_carries_many_queries_on_one_connection(dns_server: FakeDNS) -> None:
+    """RFC 7858 §3.4: one handshake, any number of questions; a reset is one here too."""
+    assert dns_server.tls_port is not None
+    assert dns_server.certificate is not None
+    context = ssl.create_default_context(cadata=dns_server.certificate.pem.decode())
+    context.set_alpn_protocols(["dot"])
+    address = (dns_server.address, dns_server.tls_port)
+    with (
+        socket.create_connection(address, timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname=dns_server.address) as connection,
+    ):
+        assert connection.selected_alpn_protocol() == "dot"
+        for type in ("A", "MX", "TXT"):
+            query = dns.message.make_query("example.com", type)
+            dns.query.send_tcp(connection, query.to_wire())
+            assert dns.query.receive_tcp(connection, time.time() + 5)[0].answer
+        dns_server.inject(Reset(), transport="tls")
+        dns.query.send_tcp(connection, query.to_wire())
+        assert has_ended(connection)
+    assert {query.transport for query in dns_server.queries()} == {"tls"}
+
+
+def test_a_client_that_breaks_the_handshake_is_no_event(
+    dns_server: FakeDNS, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Junk, a plain query, a hang-up: the next client is served and nothing is printed."""
+    assert dns_server.tls_port is not None
+    query = dns.message.make_query("example.com", "A")
+    for junk in (b"", b"junk" * 50, struct.pack("!H", len(query.to_wire())) + query.to_wire()):
+        address = (dns_server.address, dns_server.tls_port)
+        with socket.create_connection(address, timeout=5) as connection:
+            connection.sendall(junk)
+            if junk:
+                assert drained(connection)
+    reply = dns.query.tls(
+        query, dns_server.address, port=dns_server.tls_port, timeout=5, verify=False
+    )
+    assert reply.answer
+    assert capfd.readouterr() == ("", "")
+
+
+def drained(connection: socket.socket) -> bool:
+    """Whether the server ends the connection, an alert in front of the end or not."""
+    with suppress(ConnectionResetError):
+        while connection.recv(1000):
+            pass
+    return True
+
+
+def test_a_loop_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for by name; left to choose, the server takes the other."""
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    with pytest.raises(ImportError):
+        FakeDNS(options=Options(event_loop=EventLoop.UVLOOP)).start()
+    with FakeDNS([Zone("example.com", RECORDS)]) as server:
+        assert udp(server, "example.com").answer

@@ -5,6 +5,7 @@ import struct
 import dns.edns
 import dns.flags
 import dns.message
+import dns.name
 import dns.opcode
 import dns.rcode
 import dns.rdatatype
@@ -13,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fake_dns import wire
-from fake_dns.fault import FaultBook, FaultRule, Garbled
+from fake_dns.fault import Fault, Garbled
+from fake_dns.fault_book import FaultBook, plan
 from fake_dns.message import Rcode, Request, Transport
 from fake_dns.query_log import QueryLog
-from fake_dns.responder import Responder
+from fake_dns.responder import Responder, Response
 from fake_dns.wire import Rejected
-from fake_dns.zone import Zone, ZoneSet
+from fake_dns.zone import Zone
+from fake_dns.zone_set import Publication, ZoneSet
 
 CLIENT = ("127.0.0.1", 5300)
 KEY = "v=DKIM1; k=rsa; p=" + "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A" * 14
@@ -46,18 +49,24 @@ ZONE = Zone(
 )
 
 
-def responder(*rules: FaultRule) -> Responder:
+def responder(*faults: Fault, log: QueryLog | None = None) -> Responder:
     """The whole way of a packet, without a socket."""
-    return Responder(ZoneSet([ZONE]), FaultBook(rules), QueryLog())
+    rules = [plan([fault]) for fault in faults]
+    return Responder(Publication(ZoneSet([ZONE])), FaultBook(rules), log or QueryLog())
+
+
+def octets_of(response: bytes | Response | None) -> bytes:
+    """What goes out."""
+    assert response is not None
+    return response.packet if isinstance(response, Response) else response
 
 
 def ask(
-    query: dns.message.QueryMessage, transport: Transport = Transport.UDP, *rules: FaultRule
+    query: dns.message.QueryMessage, transport: Transport = Transport.UDP, *faults: Fault
 ) -> dns.message.Message:
     """Answer a dnspython query and read the reply with dnspython."""
-    response = responder(*rules).respond(query.to_wire(), transport, CLIENT)
-    assert response is not None
-    reply = dns.message.from_wire(response.packet)
+    response = responder(*faults).respond(query.to_wire(), transport, CLIENT)
+    reply = dns.message.from_wire(octets_of(response))
     assert query.is_response(reply)
     return reply
 
@@ -116,6 +125,41 @@ def test_flags_and_edns_are_answered_in_kind() -> None:
     assert ask(dns.message.make_query("example.com", "A", use_edns=False)).edns == -1
 
 
+@pytest.mark.parametrize(
+    ("flags", "wants_dnssec", "is_set"),
+    [(0, False, False), (dns.flags.AD, False, True), (0, True, True)],
+)
+def test_ad_is_for_those_who_ask(flags: int, wants_dnssec: bool, is_set: bool) -> None:
+    """RFC 6840 §5.7: AD or DO in the query, and a zone that says it is authentic; a "no" too."""
+    query = dns.message.make_query("a.example", "A", use_edns=0, want_dnssec=wants_dnssec)
+    query.flags |= flags
+    for authentic, name in ((True, "a.example"), (True, "no.a.example"), (False, "a.example")):
+        zone = Zone("a.example", {"@": {"A": "127.0.0.1"}}, authentic=authentic)
+        serving = Responder(Publication(ZoneSet([zone])), FaultBook(), QueryLog())
+        query.question[0].name = dns.name.from_text(name)
+        for _ in range(2):  # packed, then cached
+            octets = octets_of(serving.respond(query.to_wire(), Transport.UDP, CLIENT))
+            reply = dns.message.from_wire(octets)
+            assert bool(reply.flags & dns.flags.AD) is (is_set and authentic)
+
+
+def test_ad_speaks_of_the_whole_chain() -> None:
+    """An alias into a zone that is not authentic is not authentic."""
+    zones = ZoneSet(
+        [
+            Zone("a.example", {"w": {"CNAME": "b.example."}}, authentic=True),
+            Zone("b.example", {"@": {"A": "127.0.0.1"}}),
+        ]
+    )
+    query = dns.message.make_query("w.a.example", "A", want_dnssec=True)
+    response = Responder(Publication(zones), FaultBook(), QueryLog()).respond(
+        query.to_wire(), Transport.UDP, CLIENT
+    )
+    reply = dns.message.from_wire(octets_of(response))
+    assert len(reply.answer) == 2
+    assert not reply.flags & dns.flags.AD
+
+
 def test_an_edns_version_above_0_is_badvers() -> None:
     """RFC 6891 §6.1.3: extended code 16, our own version in the OPT, no answer."""
     reply = ask(dns.message.make_query("example.com", "A", use_edns=1))
@@ -159,20 +203,18 @@ def test_names_far_into_a_message_are_not_pointed_at() -> None:
     """A compression pointer holds 14 bit; beyond 16 KiB names are written out."""
     query = dns.message.make_query("far.example.com", "MX")
     response = responder().respond(query.to_wire(), Transport.TCP, CLIENT)
-    assert response is not None
-    assert len(response.packet) > 0x4000
-    reply = dns.message.from_wire(response.packet)
+    assert len(octets_of(response)) > 0x4000
+    reply = dns.message.from_wire(octets_of(response))
     assert len(texts(reply)) == 900
 
 
 def test_a_garbled_reply_keeps_its_head() -> None:
     """Id and question are right, the rest is unreadable."""
     query = dns.message.make_query("example.com", "A")
-    response = responder(FaultRule(Garbled())).respond(query.to_wire(), Transport.UDP, CLIENT)
-    assert response is not None
-    assert response.packet[:2] == query.to_wire()[:2]
+    response = responder(Garbled()).respond(query.to_wire(), Transport.UDP, CLIENT)
+    assert octets_of(response)[:2] == query.to_wire()[:2]
     with pytest.raises(dns.exception.FormError):
-        dns.message.from_wire(response.packet)
+        dns.message.from_wire(octets_of(response))
 
 
 QUESTION = b"\x07example\x03com\x00\x00\x01\x00\x01"
@@ -233,8 +275,7 @@ def test_any_octets_may_stand_in_a_label() -> None:
     response = responder().respond(
         packet(b"\x03\xff\x00.\x07example\x03com\x00\x00\x01\x00\x01"), Transport.UDP, CLIENT
     )
-    assert response is not None
-    assert dns.message.from_wire(response.packet).rcode() == dns.rcode.NXDOMAIN
+    assert dns.message.from_wire(octets_of(response)).rcode() == dns.rcode.NXDOMAIN
 
 
 MUTATED = st.builds(
@@ -252,9 +293,9 @@ def test_no_packet_raises(octets: bytes, transport: Transport) -> None:
     """Any octets get a reply with their id, or none; never an exception."""
     response = responder().respond(octets, transport, CLIENT)
     if response is not None:
-        assert response.packet[:2] == octets[:2]
-        assert response.packet[2] & 0x80
-        dns.message.from_wire(response.packet)
+        assert octets_of(response)[:2] == octets[:2]
+        assert octets_of(response)[2] & 0x80
+        dns.message.from_wire(octets_of(response))
 
 
 @given(st.lists(st.binary(min_size=1, max_size=63), max_size=3), st.integers(0, 65535))
@@ -263,32 +304,40 @@ def test_every_question_is_answered_as_asked(labels: list[bytes], code: int) -> 
     name = b"".join(bytes([len(label)]) + label for label in labels)
     question = name + b"\x07example\x03com\x00" + struct.pack("!2H", code, 1)
     response = responder().respond(packet(question), Transport.UDP, CLIENT)
-    assert response is not None
-    assert response.packet[12 : 12 + len(question)] == question
+    assert octets_of(response)[12 : 12 + len(question)] == question
 
 
 def test_a_cached_answer_has_the_new_id_and_is_logged() -> None:
     """The same question twice: the second differs in its id alone."""
     log = QueryLog()
-    serving = Responder(ZoneSet([ZONE]), FaultBook(), log)
+    serving = responder(log=log)
     first = serving.respond(b"\x00\x01" + packet(QUESTION)[2:], Transport.UDP, CLIENT)
     second = serving.respond(b"\x00\x02" + packet(QUESTION)[2:], Transport.UDP, CLIENT)
-    assert first is not None
-    assert second is not None
-    assert (first.packet[:2], second.packet[:2]) == (b"\x00\x01", b"\x00\x02")
-    assert first.packet[2:] == second.packet[2:]
+    assert (octets_of(first)[:2], octets_of(second)[:2]) == (b"\x00\x01", b"\x00\x02")
+    assert octets_of(first)[2:] == octets_of(second)[2:]
     assert [query.name for query in log.queries()] == ["example.com"] * 2
+
+
+@pytest.mark.parametrize("flags", [0, dns.flags.RD, dns.flags.CD, dns.flags.RD | dns.flags.CD])
+def test_a_cached_answer_has_the_new_flags(flags: int) -> None:
+    """RD and CD are those of each query; AA stays."""
+    serving = responder()
+    for asked in (dns.flags.RD, flags, 0):
+        octets = octets_of(serving.respond(packet(QUESTION, flags=asked), Transport.UDP, CLIENT))
+        expected = dns.flags.QR | dns.flags.AA | asked
+        assert dns.message.from_wire(octets).flags == expected
+    assert serving._views[""].count == 1
 
 
 def test_a_replaced_zone_leaves_no_cached_answer() -> None:
     """The answer after the swap is that of the new zone."""
-    serving = Responder(ZoneSet([ZONE]), FaultBook(), QueryLog())
+    serving = responder()
     octets = packet(QUESTION)
     serving.respond(octets, Transport.UDP, CLIENT)
-    serving.zones = serving.zones.replaced(Zone("example.com", {"@": {"A": "127.0.0.77"}}))
+    newer = Zone("example.com", {"@": {"A": "127.0.0.77"}})
+    serving.publication = serving.publication.changed(ZoneSet([newer]), 0.0)
     response = serving.respond(octets, Transport.UDP, CLIENT)
-    assert response is not None
-    assert texts(dns.message.from_wire(response.packet)) == {"127.0.0.77"}
+    assert texts(dns.message.from_wire(octets_of(response))) == {"127.0.0.77"}
 
 
 def test_a_flood_of_different_questions_does_not_fill_memory(
@@ -300,4 +349,4 @@ def test_a_flood_of_different_questions_does_not_fill_memory(
     for number in range(50):
         query = dns.message.make_query(f"n{number}.example.com", "A")
         serving.respond(query.to_wire(), Transport.UDP, CLIENT)
-    assert len(serving._generation.packed) <= 8
+    assert serving._views[""].count <= 8
