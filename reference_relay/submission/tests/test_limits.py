@@ -136,6 +136,21 @@ def test_failed_sign_ins(certificate: Path) -> None:
         assert counters.sign_ins == 2
 
 
+def test_a_user_under_attack_is_held_back_and_let_in(certificate: Path) -> None:
+    """Where the user is not known yet, right and wrong take longer alike; then it is known."""
+    limits = Limits(sign_in_failures_per_user=1, sign_in_delay_seconds=0.4)
+    with served(certificate, limits=limits) as serving, ExitStack() as stack:
+        clients = [stack.enter_context(serving.secure()) for _ in range(3)]
+        seconds = []
+        for client, is_right in zip(clients, (False, True, True), strict=True):
+            begun = time.monotonic()
+            reply = sign_in(client, is_right=is_right)
+            seconds.append(time.monotonic() - begun)
+            assert reply.startswith(b"235 " if is_right else b"535 ")
+        assert seconds[1] >= 0.39
+        assert max(seconds[0], seconds[2]) < 0.39
+
+
 @pytest.mark.parametrize("uses_uvloop", [False, True])
 def test_the_time_of_a_handshake(certificate: Path, uses_uvloop: bool) -> None:
     """It counts from its start, dribbling does not stretch it, and nothing is said in clear."""
