@@ -110,6 +110,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def bench_dns(session: nox.Session) -> None:
+    """Answers per CPU-second beside dnslib's server and BIND; `-- endure` mixes in hostile packets."""
+    install(session, "suite")
+    order = session.posargs or ["compare", "--out", "docs/performance-dns.md"]
+    hand_over(session, "-m", "fake_dns.benchmark", *order)
+
+
+@nox.session(default=False)
 def screenshot(session: nox.Session) -> None:
     """Open the last report in headless Chromium and save the picture the README shows."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
