@@ -111,7 +111,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench_dns(session: nox.Session) -> None:
-    """Answers per CPU-second beside dnslib's server and BIND; `-- endure` mixes in hostile packets."""
+    """Answers per CPU-second beside dnslib and BIND; `-- endure` mixes in hostile packets."""
     install(session, "suite")
     order = session.posargs or ["compare", "--out", "docs/performance-dns.md"]
     hand_over(session, "-m", "fake_dns.benchmark", *order)
