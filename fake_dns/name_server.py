@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from types import TracebackType
 from typing import Final, Self
 
 from fake_dns.certificate import Certificate, make_certificate
@@ -122,12 +121,7 @@ class FakeDNS(Evidence):
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -178,11 +172,7 @@ class FakeDNS(Evidence):
         )
 
     def remove(self, *origins: str) -> bool:
-        """Serve zones no longer, in one step; False when there was none of them.
-
-        Raises:
-            MalformedName: An origin is no name.
-        """
+        """Serve zones no longer, in one step; False when there was none of them."""
         names = [Name.parse(origin) for origin in origins]
         was_there = any(self._responder.publication.zones.get(name) for name in names)
         self._change(lambda zones, _: zones.removed(*names))
@@ -233,7 +223,7 @@ class FakeDNS(Evidence):
         chance: float = 1.0,
         seed: int = 0,
     ) -> int:
-        """Misbehave on the queries that match; the first rule that matches wins.
+        """Misbehave on the queries that match; return the number of the rule, for `withdraw`.
 
         Args:
             faults: What goes wrong, one per query in turn; None in their midst is the true reply.
@@ -247,9 +237,6 @@ class FakeDNS(Evidence):
             repeat: Whether several faults start over at their end, for ever.
             chance: With what probability a query that matches is met.
             seed: Chooses the sequence of chances and jitters; the same seed, the same sequence.
-
-        Returns:
-            The number of the rule, for `withdraw`.
 
         Raises:
             MalformedName: The name is none.

@@ -67,9 +67,8 @@ def endure(seconds: float, fuzz_seconds: int, warm_up_seconds: float = WARM_UP_S
         corpus = directory / "corpus"
         corpus.mkdir()
         fuzzed = fuzzed_packets(corpus, fuzz_seconds) if fuzz_seconds else []
-        ended = _run(
-            directory, made_packets(_PACKETS) + fuzzed, len(fuzzed), (warm_up_seconds, seconds)
-        )
+        packets = made_packets(_PACKETS) + fuzzed
+        ended = _run(directory, packets, len(fuzzed), (warm_up_seconds, seconds))
     sys.stdout.write(
         f"{ended.asked} questions, {ended.answered} answered ({ended.codes});"
         f" {ended.hostile} hostile packets in between, {ended.fuzzed} found by atheris;"
