@@ -35,7 +35,8 @@ from fake_dns.fault import (
     WrongQuestion,
 )
 from fake_dns.message import Rcode, Transport
-from fake_dns.name_server import FakeDNS, Options, Snapshot
+from fake_dns.name_server import FakeDNS, Snapshot
+from fake_dns.options import Options
 from fake_dns.query_log import NotAsked, Query
 from fake_dns.serving import Endpoint, EventLoop
 from fake_dns.sockets import CannotListen

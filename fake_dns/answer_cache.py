@@ -38,7 +38,8 @@ class AnswerCache:
             return None
         age = int(now - kept.since)
         if not 0 <= age < kept.seconds:
-            del self._kept[question]
+            # Another thread may have made it forget everything.
+            self._kept.pop(question, None)
             return None
         return _as_resolver(kept.reply, request, age)
 

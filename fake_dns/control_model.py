@@ -78,7 +78,15 @@ class CodeFault(Model):
 
     kind: Literal["code"]
     rcode: Literal[
-        "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "NOTAUTH"
+        "NOERROR",
+        "FORMERR",
+        "SERVFAIL",
+        "NXDOMAIN",
+        "NOTIMP",
+        "REFUSED",
+        "YXDOMAIN",
+        "NOTAUTH",
+        "BADVERS",
     ]
 
     def value(self) -> Fault:

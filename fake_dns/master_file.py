@@ -24,7 +24,8 @@ from fake_dns.record import (
     RecordSet,
     canonical_type,
 )
-from fake_dns.record_text import NAME_POSITIONS, parse_seconds, parse_words
+from fake_dns.record_reader import parse_seconds
+from fake_dns.record_text import NAME_POSITIONS, parse_words
 from fake_dns.words import MalformedText, Word, quoted
 from fake_dns.zone import Zone
 from fake_dns.zone_error import ZoneError

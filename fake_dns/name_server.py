@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from types import TracebackType
 from typing import Final, Self
 
 from fake_dns.certificate import Certificate, make_certificate
@@ -17,34 +15,15 @@ from fake_dns.fault_book import FaultBook, OpenRule, plan
 from fake_dns.fleet import Fleet, Wanted
 from fake_dns.message import Transport
 from fake_dns.name import Name
-from fake_dns.query_log import DEFAULT_CAPACITY, Query, QueryLog
-from fake_dns.responder import DEFAULT_UDP_OCTETS, Responder
-from fake_dns.serving import Endpoint, EventLoop, Ports
+from fake_dns.options import Options
+from fake_dns.query_log import Query, QueryLog
+from fake_dns.responder import Responder
+from fake_dns.serving import Endpoint, Ports
 from fake_dns.workers import State, Told
 from fake_dns.zone import Zone
 from fake_dns.zone_set import Publication, ZoneSet
 
 MAIN: Final = "main"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What few tests change.
-
-    Attributes:
-        udp_octets: Most that is sent over UDP, whatever the client offers.
-        tls_port: The number for DNS over TLS; 0 lets the kernel choose.
-        keep_queries: How many queries the log looks back on.
-        event_loop: What the server runs on.
-        workers: How many processes share the ports; with more than one there are no resolvers,
-            no faults that count, and no clock but real time.
-    """
-
-    udp_octets: int = DEFAULT_UDP_OCTETS
-    tls_port: int = 0
-    keep_queries: int = DEFAULT_CAPACITY
-    event_loop: EventLoop = EventLoop.AUTO
-    workers: int = 1
 
 
 Snapshot = State
@@ -142,12 +121,7 @@ class FakeDNS(Evidence):
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -182,16 +156,23 @@ class FakeDNS(Evidence):
         """
         self._change(lambda zones, now: zones.added(zone.in_service(now)))
 
-    def replace(self, *zones: Zone) -> None:
-        """Serve these zones instead of those with their origins, if any, in one step."""
-        self._change(lambda old, now: old.replaced(*(zone.in_service(now) for zone in zones)))
+    def replace(self, *zones: Zone, instead_of: Iterable[str] = ()) -> None:
+        """Serve these zones instead of those with their origins, if any, in one step.
 
-    def remove(self, *origins: str) -> bool:
-        """Serve zones no longer, in one step; False when there was none of them.
+        Args:
+            zones: What is served from now on.
+            instead_of: Origins of more zones that go in the same step.
 
         Raises:
             MalformedName: An origin is no name.
         """
+        gone = [Name.parse(origin) for origin in instead_of]
+        self._change(
+            lambda old, now: old.removed(*gone).replaced(*(zone.in_service(now) for zone in zones))
+        )
+
+    def remove(self, *origins: str) -> bool:
+        """Serve zones no longer, in one step; False when there was none of them."""
         names = [Name.parse(origin) for origin in origins]
         was_there = any(self._responder.publication.zones.get(name) for name in names)
         self._change(lambda zones, _: zones.removed(*names))
@@ -242,7 +223,7 @@ class FakeDNS(Evidence):
         chance: float = 1.0,
         seed: int = 0,
     ) -> int:
-        """Misbehave on the queries that match; the first rule that matches wins.
+        """Misbehave on the queries that match; return the number of the rule, for `withdraw`.
 
         Args:
             faults: What goes wrong, one per query in turn; None in their midst is the true reply.
@@ -256,9 +237,6 @@ class FakeDNS(Evidence):
             repeat: Whether several faults start over at their end, for ever.
             chance: With what probability a query that matches is met.
             seed: Chooses the sequence of chances and jitters; the same seed, the same sequence.
-
-        Returns:
-            The number of the rule, for `withdraw`.
 
         Raises:
             MalformedName: The name is none.

@@ -65,11 +65,14 @@ class QueryWriter:
         if now - self._second >= 1.0:
             self._second, self._written = now, 0
             self._tell_unwritten()
-        if (self._limit and self._written >= self._limit) or self._lines.full():
+        if self._limit and self._written >= self._limit:
             self._unwritten += 1
             return
-        self._written += 1
-        self._lines.put_nowait(self._line(query))
+        try:
+            self._lines.put_nowait(self._line(query))
+            self._written += 1
+        except queue.Full:
+            self._unwritten += 1
 
     def close(self) -> None:
         """Write what is left and end; a reader who does not read is waited for a while only."""
@@ -80,8 +83,12 @@ class QueryWriter:
             self._thread.join(_PATIENCE_SECONDS)
 
     def _tell_unwritten(self) -> None:
-        if self._unwritten and not self._lines.full():
-            self._lines.put_nowait(self._told())
+        count = self._unwritten
+        if count and not self._lines.full():
+            with contextlib.suppress(queue.Full):
+                self._lines.put_nowait(self._told())
+                return
+            self._unwritten += count
 
     def _told(self) -> str:
         count, self._unwritten = self._unwritten, 0

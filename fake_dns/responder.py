@@ -169,7 +169,7 @@ class Responder:
         publication = self.publication
         view = self._views.get(server)
         if view is None or view.publication is not publication or not view.start <= now < view.end:
-            zones = publication.at(server, now)
+            zones = publication.zones.at(server, now)
             view = _View(publication, zones, *publication.zones.unchanged_around(now))
             self._views[server] = view
         return view

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
-from fake_dns.name_server import MAIN, FakeDNS, Options
+from fake_dns.name_server import MAIN, FakeDNS
+from fake_dns.options import Options
 from fake_dns.query_log import DEFAULT_CAPACITY, Query
 from fake_dns.query_writer import LogForm, QueryWriter
 from fake_dns.sockets import CannotListen

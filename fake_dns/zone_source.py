@@ -70,6 +70,8 @@ class ZoneWatch:
         self._report: Final = report
         self._every: Final = every_seconds
         self._states: Final = {path: _state(path) for path in zones}
+        # A signal may have all files read anew while the thread looks at them.
+        self._reading: Final = threading.Lock()
         self._ended: Final = threading.Event()
         self._thread: Final = threading.Thread(target=self._run, name="zone-watch", daemon=True)
 
@@ -87,17 +89,19 @@ class ZoneWatch:
 
     def look(self) -> None:
         """Look once, and reload what changed."""
-        for path, before in tuple(self._states.items()):
-            now = _state(path)
-            if now != before:
-                self._states[path] = now
-                self._reload(path)
+        with self._reading:
+            for path, before in tuple(self._states.items()):
+                now = _state(path)
+                if now != before:
+                    self._states[path] = now
+                    self._reload(path)
 
     def reload(self) -> None:
         """Read every file anew, changed or not."""
-        for path in self._zones:
-            self._states[path] = _state(path)
-            self._reload(path)
+        with self._reading:
+            for path in tuple(self._zones):
+                self._states[path] = _state(path)
+                self._reload(path)
 
     def _reload(self, path: str) -> None:
         try:
@@ -109,9 +113,7 @@ class ZoneWatch:
             return
         old = self._zones[path]
         self._zones[path] = zone
-        if old.origin.key != zone.origin.key:
-            self._dns.remove(old.origin.absolute_text)
-        self._dns.replace(zone)
+        self._dns.replace(zone, instead_of=[old.origin.absolute_text])
         self._report(f"{path}: {zone.origin.text} reloaded")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fake_dns.benchmark.comparison import compare
 from fake_dns.benchmark.contestant import Missing
-from fake_dns.benchmark.endurance import endure
+from fake_dns.benchmark.endurance import WARM_UP_SECONDS, endure
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,13 +22,16 @@ def main(arguments: list[str] | None = None) -> int:
     enduring = commands.add_parser("endure", help="dnsperf with hostile packets mixed in")
     enduring.add_argument("--seconds", type=float, default=60.0)
     enduring.add_argument(
+        "--warm-up", type=float, default=WARM_UP_SECONDS, help="until log and caches are full (12)"
+    )
+    enduring.add_argument(
         "--fuzz-seconds", type=int, default=20, help="of atheris before, where installed; 0 is none"
     )
     options = parser.parse_args(arguments)
     try:
         if options.command == "compare":
             return compare(options.rounds, options.seconds, options.out)
-        return endure(options.seconds, options.fuzz_seconds)
+        return endure(options.seconds, options.fuzz_seconds, options.warm_up)
     except (Missing, RuntimeError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

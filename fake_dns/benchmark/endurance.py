@@ -55,7 +55,7 @@ class Endured:
         return found
 
 
-def endure(seconds: float, fuzz_seconds: int) -> int:
+def endure(seconds: float, fuzz_seconds: int, warm_up_seconds: float = WARM_UP_SECONDS) -> int:
     """Run it and say what came of it; 1 when something should not have been.
 
     Raises:
@@ -67,7 +67,8 @@ def endure(seconds: float, fuzz_seconds: int) -> int:
         corpus = directory / "corpus"
         corpus.mkdir()
         fuzzed = fuzzed_packets(corpus, fuzz_seconds) if fuzz_seconds else []
-        ended = _run(directory, made_packets(_PACKETS) + fuzzed, len(fuzzed), seconds)
+        packets = made_packets(_PACKETS) + fuzzed
+        ended = _run(directory, packets, len(fuzzed), (warm_up_seconds, seconds))
     sys.stdout.write(
         f"{ended.asked} questions, {ended.answered} answered ({ended.codes});"
         f" {ended.hostile} hostile packets in between, {ended.fuzzed} found by atheris;"
@@ -79,13 +80,16 @@ def endure(seconds: float, fuzz_seconds: int) -> int:
     return int(bool(ended.faults))
 
 
-def _run(directory: Path, packets: list[bytes], fuzzed: int, seconds: float) -> Endured:
+def _run(
+    directory: Path, packets: list[bytes], fuzzed: int, lengths: tuple[float, float]
+) -> Endured:
+    warm_up_seconds, seconds = lengths
     mixed = tuple(line for new in EVER_NEW[:20_000] for line in (new, REPEATED[len(new) % 10]))
     questions = write_questions(mixed, directory / "questions")
     server = ours("auto", "--keep-queries", str(KEPT_QUERIES))
     with running(server, directory) as found, HostileClient(found.port, packets) as hostile:
         # Log and caches fill up first; what they hold is bounded and no leak.
-        run_dnsperf(found.port, questions, WARM_UP_SECONDS, QUERIES_PER_SECOND)
+        run_dnsperf(found.port, questions, warm_up_seconds, QUERIES_PER_SECOND)
         before = found.memory_octets()
         with _MemoryWatch(found) as memory:
             said = run_dnsperf(found.port, questions, seconds, QUERIES_PER_SECOND)

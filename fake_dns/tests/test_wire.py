@@ -1,7 +1,5 @@
 """The wire: what dnspython reads of what we write, and what we make of anything at all."""
 
-import struct
-
 import dns.edns
 import dns.flags
 import dns.message
@@ -10,70 +8,27 @@ import dns.opcode
 import dns.rcode
 import dns.rdatatype
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fake_dns import wire
-from fake_dns.fault import Fault, Garbled
-from fake_dns.fault_book import FaultBook, plan
-from fake_dns.message import Rcode, Request, Transport
+from fake_dns.fault import Garbled
+from fake_dns.fault_book import FaultBook
+from fake_dns.message import Rcode, Transport
 from fake_dns.query_log import QueryLog
-from fake_dns.responder import Responder, Response
+from fake_dns.responder import Responder
+from fake_dns.tests.packets import (
+    CLIENT,
+    KEY,
+    OPT,
+    QUESTION,
+    ask,
+    octets_of,
+    packet,
+    responder,
+    texts,
+)
 from fake_dns.wire import Rejected
 from fake_dns.zone import Zone
 from fake_dns.zone_set import Publication, ZoneSet
-
-CLIENT = ("127.0.0.1", 5300)
-KEY = "v=DKIM1; k=rsa; p=" + "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A" * 14
-ZONE = Zone(
-    "example.com",
-    {
-        "@": {
-            "A": ["127.0.0.1", "127.0.0.2"],
-            "AAAA": "2001:db8::1",
-            "MX": ["10 mx1", "20 mx2"],
-            "TXT": ["v=spf1 -all", KEY],
-            "CAA": '0 issue "ca.example"',
-        },
-        "nomail": {"MX": "0 ."},
-        "_submission._tcp": {"SRV": "0 5 587 smtp"},
-        "_25._tcp": {"TLSA": "3 0 0 00ff"},
-        "odd": {"TYPE65280": r"\# 2 abcd"},
-        "ptr": {"PTR": "Host.Example.NET."},
-        "www": {"CNAME": "@"},
-        "big": {"TXT": ["x" * 1500]},
-        "huge": {"TXT": [f"{i:04d}" + "x" * 1000 for i in range(70)]},
-        "many": {"A": [f"127.{i // 250}.{i % 250}.1" for i in range(7000)]},
-        "far": {"MX": [f"{i} host{i}.{'pad' * 18}.example.net." for i in range(900)]},
-    },
-)
-
-
-def responder(*faults: Fault, log: QueryLog | None = None) -> Responder:
-    """The whole way of a packet, without a socket."""
-    rules = [plan([fault]) for fault in faults]
-    return Responder(Publication(ZoneSet([ZONE])), FaultBook(rules), log or QueryLog())
-
-
-def octets_of(response: bytes | Response | None) -> bytes:
-    """What goes out."""
-    assert response is not None
-    return response.packet if isinstance(response, Response) else response
-
-
-def ask(
-    query: dns.message.QueryMessage, transport: Transport = Transport.UDP, *faults: Fault
-) -> dns.message.Message:
-    """Answer a dnspython query and read the reply with dnspython."""
-    response = responder(*faults).respond(query.to_wire(), transport, CLIENT)
-    reply = dns.message.from_wire(octets_of(response))
-    assert query.is_response(reply)
-    return reply
-
-
-def texts(reply: dns.message.Message) -> set[str]:
-    """The answer section, one text per record."""
-    return {rdata.to_text() for rrset in reply.answer for rdata in rrset}
 
 
 @pytest.mark.parametrize(
@@ -217,17 +172,6 @@ def test_a_garbled_reply_keeps_its_head() -> None:
         dns.message.from_wire(octets_of(response))
 
 
-QUESTION = b"\x07example\x03com\x00\x00\x01\x00\x01"
-OPT = b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00"
-
-
-def packet(
-    body: bytes, *, flags: int = 0, counts: tuple[int, int, int, int] = (1, 0, 0, 0)
-) -> bytes:
-    """A packet with this header and body."""
-    return struct.pack("!6H", 0xABCD, flags, *counts) + body
-
-
 @pytest.mark.parametrize(
     ("octets", "rcode"),
     [
@@ -259,94 +203,3 @@ def test_what_is_no_question_is_rejected(octets: bytes, rcode: Rcode) -> None:
     assert reply.id == 0xABCD
     assert reply.rcode() == int(rcode)
     assert reply.opcode() == int.from_bytes(octets[2:4], "big") >> 11 & 0xF
-
-
-@pytest.mark.parametrize("octets", [b"", b"x" * 11, packet(QUESTION, flags=0x8000)])
-def test_what_deserves_no_reply_is_dropped(octets: bytes) -> None:
-    """Less than a header, and responses: answering those makes loops."""
-    assert wire.decode(octets) is None
-
-
-def test_any_octets_may_stand_in_a_label() -> None:
-    """Labels are octets, not text (RFC 2181 §11)."""
-    request = wire.decode(packet(b"\x03\xff\x00.\x07example\x03com\x00\x00\x01\x00\x01"))
-    assert isinstance(request, Request)
-    assert request.name.text == r"\255\000\..example.com"
-    response = responder().respond(
-        packet(b"\x03\xff\x00.\x07example\x03com\x00\x00\x01\x00\x01"), Transport.UDP, CLIENT
-    )
-    assert dns.message.from_wire(octets_of(response)).rcode() == dns.rcode.NXDOMAIN
-
-
-MUTATED = st.builds(
-    lambda base, cuts: b"".join(
-        base[: at % len(base)] + junk + base[at % len(base) :] if i == 0 else junk
-        for i, (at, junk) in enumerate(cuts)
-    ),
-    st.sampled_from([packet(QUESTION), packet(QUESTION + OPT, counts=(1, 0, 0, 1))]),
-    st.lists(st.tuples(st.integers(0, 60), st.binary(max_size=8)), min_size=1, max_size=3),
-)
-
-
-@given(st.one_of(st.binary(max_size=600), MUTATED), st.sampled_from(Transport))
-def test_no_packet_raises(octets: bytes, transport: Transport) -> None:
-    """Any octets get a reply with their id, or none; never an exception."""
-    response = responder().respond(octets, transport, CLIENT)
-    if response is not None:
-        assert octets_of(response)[:2] == octets[:2]
-        assert octets_of(response)[2] & 0x80
-        dns.message.from_wire(octets_of(response))
-
-
-@given(st.lists(st.binary(min_size=1, max_size=63), max_size=3), st.integers(0, 65535))
-def test_every_question_is_answered_as_asked(labels: list[bytes], code: int) -> None:
-    """Whatever name and type: the reply repeats the question octet by octet."""
-    name = b"".join(bytes([len(label)]) + label for label in labels)
-    question = name + b"\x07example\x03com\x00" + struct.pack("!2H", code, 1)
-    response = responder().respond(packet(question), Transport.UDP, CLIENT)
-    assert octets_of(response)[12 : 12 + len(question)] == question
-
-
-def test_a_cached_answer_has_the_new_id_and_is_logged() -> None:
-    """The same question twice: the second differs in its id alone."""
-    log = QueryLog()
-    serving = responder(log=log)
-    first = serving.respond(b"\x00\x01" + packet(QUESTION)[2:], Transport.UDP, CLIENT)
-    second = serving.respond(b"\x00\x02" + packet(QUESTION)[2:], Transport.UDP, CLIENT)
-    assert (octets_of(first)[:2], octets_of(second)[:2]) == (b"\x00\x01", b"\x00\x02")
-    assert octets_of(first)[2:] == octets_of(second)[2:]
-    assert [query.name for query in log.queries()] == ["example.com"] * 2
-
-
-@pytest.mark.parametrize("flags", [0, dns.flags.RD, dns.flags.CD, dns.flags.RD | dns.flags.CD])
-def test_a_cached_answer_has_the_new_flags(flags: int) -> None:
-    """RD and CD are those of each query; AA stays."""
-    serving = responder()
-    for asked in (dns.flags.RD, flags, 0):
-        octets = octets_of(serving.respond(packet(QUESTION, flags=asked), Transport.UDP, CLIENT))
-        expected = dns.flags.QR | dns.flags.AA | asked
-        assert dns.message.from_wire(octets).flags == expected
-    assert serving._views[""].count == 1
-
-
-def test_a_replaced_zone_leaves_no_cached_answer() -> None:
-    """The answer after the swap is that of the new zone."""
-    serving = responder()
-    octets = packet(QUESTION)
-    serving.respond(octets, Transport.UDP, CLIENT)
-    newer = Zone("example.com", {"@": {"A": "127.0.0.77"}})
-    serving.publication = serving.publication.changed(ZoneSet([newer]), 0.0)
-    response = serving.respond(octets, Transport.UDP, CLIENT)
-    assert texts(dns.message.from_wire(octets_of(response))) == {"127.0.0.77"}
-
-
-def test_a_flood_of_different_questions_does_not_fill_memory(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The cache starts anew when it is full."""
-    monkeypatch.setattr("fake_dns.responder.MAX_CACHED", 8)
-    serving = responder()
-    for number in range(50):
-        query = dns.message.make_query(f"n{number}.example.com", "A")
-        serving.respond(query.to_wire(), Transport.UDP, CLIENT)
-    assert serving._views[""].count <= 8

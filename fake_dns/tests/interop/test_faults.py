@@ -156,10 +156,10 @@ def test_answers_rotate(fake_dns: FakeDNS) -> None:
     ]
 
 
-def resolving(port: int) -> Callable[[], list[str]]:
+def resolving(port: int, lifetime: float = 15.0) -> Callable[[], list[str]]:
     """A stub resolver that asks unbound."""
     own = dns.resolver.Resolver(configure=False)
-    own.nameservers, own.port, own.lifetime = ["127.0.0.1"], port, 15.0
+    own.nameservers, own.port, own.lifetime = ["127.0.0.1"], port, lifetime
     return lambda: sorted(rdata.to_text() for rdata in own.resolve("example.com", "A"))
 
 
@@ -185,5 +185,5 @@ def test_a_resolver_is_not_fooled(tmp_path: Path) -> None:
             directory.mkdir()
             with unbound(directory, stub_zone("example.com", server.port)) as port:
                 with pytest.raises((dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout)):
-                    resolving(port)()
+                    resolving(port, 3.0)()
                 assert server.queries("example.com", "A")
