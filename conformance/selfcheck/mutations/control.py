@@ -43,8 +43,8 @@ def failed_auth_hangs_up() -> None:
     from reference_relay.submission.connection import Connection
 
     @around(Connection, "_authenticate")
-    async def strict(original: Any, self: Any, event: Any) -> None:
-        await original(self, event)
+    async def strict(original: Any, self: Any, *question: Any) -> None:
+        await original(self, *question)
         if self._session.identity is None:
             self._flush()
             self._end("wrong password")
