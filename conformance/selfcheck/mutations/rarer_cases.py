@@ -98,16 +98,16 @@ def quit_sends_what_is_open() -> None:
 
     @around(Connection, "_end")
     def eager(original: Broken, self: Any, reason: str) -> None:
-        transaction = self._session._transaction
+        transaction, answers = self._session._transaction, self._answers
         if reason == "QUIT" and transaction.recipients:
             message = accept.prepare(
                 self._context,
-                self._endpoint,
-                self._account,
+                answers._endpoint,
+                answers._account,
                 transaction.envelope(),
                 outline(b"\r\n"),
                 client_name=self._session.hello_name,
-                client_address=self._client_address,
+                client_address="127.0.0.1",
                 cipher=None,
             )
             self.eager = asyncio.ensure_future(self._context.queue.commit(message))
