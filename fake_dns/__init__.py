@@ -1,15 +1,17 @@
 """A scripted, authoritative name server for tests.
 
-name · record        values: what is named and what is said of it
-zone_file · zone     the written form; names to record sets
-message · fault      what is asked and answered; what is planned to go wrong
-answer               question, zones, fault → reply; pure
-wire                 octets; the only module that knows dnslib
-responder            one packet in, at most one out
-query_log            what was asked, to wait for
-server               asyncio: UDP and TCP on one port number
-name_server          FakeDNS: all of it in a thread, for tests
-control · cli        HTTP control port; the program `fake-dns`
+name · record · visibility          values: what is named, what is said of it, when and where
+zone_file · zone_records · master_file    the written forms; record_text reads what they hold
+zone · zone_tree · zone_set         names to record sets, and what they were before
+fault · fault_book · misbehaviour   what may go wrong, which query it meets, what it makes of it
+message · answer · answer_cache     question and zones to a reply; pure
+wire · spoil                        octets; wire is the only module that knows dnslib
+responder                           one packet in, at most one out
+query_log · evidence · expectation  what was asked, to read, to wait for, to fail a test by
+connection · server · serving       asyncio: UDP, TCP and TLS
+fleet · workers                     the processes of one name server
+name_server                         FakeDNS: all of it, for tests
+pytest_plugin · control · cli       fixtures; HTTP control port; the program `fake-dns`
 """
 
 from fake_dns.certificate import Certificate

@@ -76,7 +76,9 @@ def build_app(dns: FakeDNS) -> FastAPI:
 
 
 def _problem(status: HTTPStatus, text: str) -> Response:
-    return JSONResponse({"error": text}, status)
+    # JSON may bring lone surrogates; what complains of them has to be sent all the same.
+    sendable = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return JSONResponse({"error": sendable}, status)
 
 
 def _zone_routes(dns: FakeDNS) -> APIRouter:

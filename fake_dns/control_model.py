@@ -33,7 +33,7 @@ _PLAIN_KINDS = {type(make()): kind for kind, make in _PLAIN.items()}
 class Model(BaseModel):
     """Unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class PlainFault(Model):
@@ -234,7 +234,7 @@ class ZonePut(Model):
 class Advance(Model):
     """Move the clock on."""
 
-    advance: float = Field(ge=0)
+    advance: float = Field(ge=0, le=1e10, description="Seconds.")
 
 
 class ClockTime(Model):

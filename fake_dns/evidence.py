@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from fake_dns.expectation import must_be_expected, unexpected
 from fake_dns.message import Transport
-from fake_dns.query_log import Query, QueryLog
+from fake_dns.query_log import Entry, Query, QueryLog
 
 _COUNTERS: Final = ("answered", "rejected", "dropped")
 
@@ -21,6 +23,14 @@ class Evidence:
         self._log: Final = log
         self._counters: Final = counters
         self._complete: Final = complete
+        self._told: Final[Counter[str]] = Counter()
+        self._telling: Final = threading.Lock()
+
+    def _take_in(self, entries: Iterable[Entry], counted: Mapping[str, int]) -> None:
+        """Add what another process was asked; called by a thread per process."""
+        with self._telling:
+            self._log.record_all(entries)
+            self._told.update(counted)
 
     def queries(
         self,
@@ -82,4 +92,4 @@ class Evidence:
     def counters(self) -> dict[str, int]:
         """How many packets were `answered`, `rejected` (no question) and `dropped` (no reply)."""
         self._complete()
-        return {name: self._counters[name] for name in _COUNTERS}
+        return {name: self._counters[name] + self._told[name] for name in _COUNTERS}

@@ -19,7 +19,7 @@ from fake_dns.options import Options
 from fake_dns.query_log import Query, QueryLog
 from fake_dns.responder import Responder
 from fake_dns.serving import Endpoint, Ports
-from fake_dns.workers import State, Told
+from fake_dns.workers import State
 from fake_dns.zone import Zone
 from fake_dns.zone_set import Publication, ZoneSet
 
@@ -108,7 +108,9 @@ class FakeDNS(Evidence):
             self._options.event_loop,
         )
         fleet = Fleet(wanted, self._responder, self._options.workers)
-        self._endpoints = fleet.start(self._state(), self._take_in)
+        self._endpoints = fleet.start(
+            self._state(), lambda told: self._take_in(told.entries, told.counted)
+        )
         self._fleet = fleet
         return self
 
@@ -191,10 +193,6 @@ class FakeDNS(Evidence):
         """Have the other processes, if any, answer as this one does; the lock is held."""
         if self._fleet is not None:
             self._fleet.publish(self._state())
-
-    def _take_in(self, told: Told) -> None:
-        self._log.record_all(told.entries)
-        self._responder.counters.update(told.counted)
 
     def _flush(self) -> None:
         if self._fleet is not None:

@@ -44,7 +44,10 @@ def load_table(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(load_text(path))
-    except tomllib.TOMLDecodeError as error:
+    # A number of thousands of digits is a ValueError of its own; arrays may be too deep.
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ZoneError):
+            raise
         raise ZoneError(f"not TOML: {error}") from error
 
 

@@ -110,6 +110,8 @@ def test_check_says_what_it_found(zone_file: Path) -> None:
         (ZONE + 'www = { MX = "10 mx.example.net" }', '"mx.example.net" has no final dot'),
         ("tll = 5\n" + ZONE, "tll: unknown key"),
         ("oops", "not TOML"),
+        ("a = 1" + "0" * 5000, "not TOML"),
+        ("a = " + "[" * 100_000, "not TOML"),
         (None, "No such file"),
     ],
 )

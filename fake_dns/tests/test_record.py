@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fake_dns.name import Name
+from fake_dns.name import MalformedName, Name
 from fake_dns.record import (
+    META_TYPES,
     TXT,
+    TYPE_CODES,
     MalformedRecord,
     split_strings,
     text_record,
@@ -112,6 +114,27 @@ def test_a_value_that_does_not_fit_its_type_is_refused(type: str, text: str) -> 
     """The message names the type and what was expected."""
     with pytest.raises(MalformedRecord, match=rf"does not fit {type}; expected"):
         parse_record(type, text, ORIGIN)
+
+
+# Words that the readers of some type look for.
+_WORDS = st.sampled_from(
+    ["0", "1", "65536", "-1", "a", ".", "@", "a.b.", '"x"', '"', "\\", "\\#", "\\# 1 00", "::1",
+     "00ff", "alpn=h2", "mandatory=", "N", "20260101000000", "TYPE65280", "=", "AAAA", "é", "\x00"]
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from(sorted(TYPE_CODES.keys() - META_TYPES)),
+    st.one_of(st.text(max_size=40), st.lists(_WORDS, max_size=12).map(" ".join)),
+)
+def test_any_text_is_a_value_or_refused(type: str, text: str) -> None:
+    """Whatever the type and the text, the readers of others included; a value can be written."""
+    try:
+        record = parse_record(type, text, ORIGIN)
+    except (MalformedName, MalformedRecord):
+        return
+    if type != "TXT":
+        assert parse_record(type, record.text, ORIGIN) == record
 
 
 @given(st.integers(0, 65535))
