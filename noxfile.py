@@ -153,6 +153,11 @@ def package(session: nox.Session) -> None:
     session.chdir(outside)
     session.run("reference-relay", "--help", silent=True)
     session.run("fake-dns", "--help", silent=True)
+    # The plugin comes with the wheel: a test needs nothing but its fixture.
+    session.install("--quiet", "pytest")
+    Path("test_six_lines.py").write_text(SIX_LINES)
+    alone = ("--config-file", os.devnull, "--rootdir", ".", "--noconftest")
+    session.run("pytest", "-q", "-W", "error", *alone, "test_six_lines.py")
 
 
 @nox.session(default=False)
@@ -181,3 +186,12 @@ GROUPS = {
     "types": False,
     "layers": False,
 }
+
+SIX_LINES = """\
+import dns.resolver
+def test_it(fake_dns, dns_zone):
+    dns_zone("example.com", {"@": {"MX": "10 mx.example.net."}})
+    own = dns.resolver.Resolver(configure=False)
+    own.nameservers, own.port = [fake_dns.address], fake_dns.port
+    assert own.resolve("example.com", "MX")[0].preference == 10
+"""
