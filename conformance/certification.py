@@ -34,11 +34,15 @@ from fixtures.transcript import SECRETS
 HOME = Path(__file__).parent
 ROOT = HOME.parent
 
+# Plugins that happen to be installed change no verdict: each one in use is named.
+_NO_OTHERS = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 # What the project's own pytest settings say, without what they add for developers.
 _PYTEST = (
     *("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)),
     *("-o", "addopts=", "--import-mode=importlib", "--strict-markers", "--strict-config"),
-    *("-p", "conformance.plugin", "-p", "no:randomly", "-p", "no:cacheprovider"),
+    *("-p", "conformance.plugin", "-p", "no:cacheprovider"),
+    # By the names under which workers, too, can import them.
+    *("-p", "xdist", "-p", "pytest_timeout"),
     # Checks judge with must(), so rewriting their asserts would only cost time.
     *("--assert=plain", "--tb=native"),
 )
@@ -162,7 +166,7 @@ def _run_pytest(order: Order, collector: Collector) -> tuple[int, str]:
     said = io.StringIO()
     # pytest's own report would stand between the reader and the verdict.
     try:
-        with redirect_stdout(said), redirect_stderr(said):
+        with redirect_stdout(said), redirect_stderr(said), _environment(_NO_OTHERS, "1"):
             status = int(pytest.main(arguments, plugins=[collector]))
     except KeyboardInterrupt:
         status = int(pytest.ExitCode.INTERRUPTED)
@@ -173,6 +177,20 @@ def _run_pytest(order: Order, collector: Collector) -> tuple[int, str]:
     finally:
         collector.close()
     return status, said.getvalue()
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """Set a variable for the time of a block; the workers of pytest-xdist inherit it."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _early_end(status: int, said: str, total: int) -> Conclusion | None:
