@@ -112,7 +112,7 @@ def bench(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench_dns(session: nox.Session) -> None:
     """Answers per CPU-second beside dnslib and BIND; `-- endure` mixes in hostile packets."""
-    install(session, "suite")
+    install(session, "suite", "fuzz")
     order = session.posargs or ["compare", "--out", "docs/performance-dns.md"]
     hand_over(session, "-m", "fake_dns.benchmark", *order)
 
@@ -182,6 +182,7 @@ GROUPS = {
     "suite": True,
     "load": True,
     "bench": True,
+    "fuzz": False,
     "lint": False,
     "types": False,
     "layers": False,

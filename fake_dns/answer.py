@@ -6,10 +6,10 @@ code at the end of a chain of aliases. Does no recursion: what is not in a zone 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from fake_dns.message import Rcode, Reply, Request
+from fake_dns.record import RecordSet
 from fake_dns.zone_set import ZoneSet
 from fake_dns.zone_tree import Alias, Delegated, Found, NoSuchName, NoSuchType
 
@@ -40,35 +40,47 @@ def _search(request: Request, zones: ZoneSet) -> Reply:
     name, type = request.name, request.type
     if (zone := zones.enclosing(name, type)) is None:
         return Reply(Rcode.REFUSED)
-    reply = Reply(is_authoritative=True, is_authentic=request.wants_authentic)
+    # AD speaks of everything in the reply (RFC 4035 §3.2.3).
+    is_authentic = request.wants_authentic
+    found: tuple[RecordSet, ...] = ()
     seen = {name.key}
+    rcode = Rcode.NOERROR
     while zone is not None:
-        # AD speaks of everything in the reply (RFC 4035 §3.2.3).
-        reply = replace(reply, is_authentic=reply.is_authentic and zone.is_authentic)
+        is_authentic = is_authentic and zone.is_authentic
         match zone.lookup(name, type):
             case Found(sets=sets, addresses=addresses):
-                return replace(reply, answer=(*reply.answer, *sets), additional=addresses)
+                return _truth(rcode, (*found, *sets), (), addresses, is_authentic=is_authentic)
             case NoSuchType():
-                return replace(reply, authority=(zone.negative_soa,))
+                return _truth(rcode, found, (zone.negative_soa,), is_authentic=is_authentic)
             case NoSuchName():
-                return replace(reply, rcode=Rcode.NXDOMAIN, authority=(zone.negative_soa,))
+                authority = (zone.negative_soa,)
+                return _truth(Rcode.NXDOMAIN, found, authority, is_authentic=is_authentic)
             case Delegated(name_servers=name_servers, glue=glue):
-                return replace(
-                    reply,
-                    authority=(name_servers,),
-                    additional=glue,
-                    # RFC 1035 §4.1.1: AA speaks of the first owner name, the alias if there is one.
-                    is_authoritative=bool(reply.answer),
-                    is_authentic=False,
-                )
+                # RFC 1035 §4.1.1: AA speaks of the first owner name, the alias if there is one.
+                return Reply(rcode, found, (name_servers,), glue, is_authoritative=bool(found))
             case Alias(sets=sets, target=target):
-                reply = replace(reply, answer=(*reply.answer, *sets))
+                found = (*found, *sets)
                 if target is None:
-                    return replace(reply, rcode=Rcode.YXDOMAIN)
+                    rcode = Rcode.YXDOMAIN
+                    break
                 if target.key in seen or len(seen) > MAX_RESTARTS:
                     # As BIND: what was found, and that it is no answer.
-                    return replace(reply, rcode=Rcode.SERVFAIL)
+                    rcode = Rcode.SERVFAIL
+                    break
                 seen.add(target.key)
                 name, zone = target, zones.enclosing(target, type)
-    # A target in nobody's zone: what was found is the answer.
-    return reply
+    # The chain leaves what is served here: the rest is the resolver's to ask.
+    return _truth(rcode, found, is_authentic=is_authentic)
+
+
+def _truth(
+    rcode: Rcode,
+    found: tuple[RecordSet, ...],
+    authority: tuple[RecordSet, ...] = (),
+    additional: tuple[RecordSet, ...] = (),
+    *,
+    is_authentic: bool,
+) -> Reply:
+    return Reply(
+        rcode, found, authority, additional, is_authoritative=True, is_authentic=is_authentic
+    )

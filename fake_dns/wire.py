@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import dnslib
 
 from fake_dns.message import EDNS, Header, Rcode, Reply, Request
-from fake_dns.name import MAX_NAME_OCTETS, Name
+from fake_dns.name import MAX_NAME_OCTETS, Key, Name
 from fake_dns.record import (
     AAAA,
     CAA,
@@ -193,21 +194,58 @@ def _pack(request: Request, reply: Reply, payload_octets: int, *, is_cut: bool) 
         | reply.is_recursion_available << 7
         | reply.is_authentic << 5
     )
-    buffer: Any = dnslib.DNSBuffer()
-    # Not DNSRecord.pack: its table of names holds offsets that a pointer cannot.
-    buffer.names = _Pointers()
     # Header, question and OPT are fixed enough to be written at once: half of dnslib's time.
-    buffer.append(struct.pack("!6H", request.header.id, flags, 1, *counts))
-    buffer.encode_name(_label(request.name))
-    buffer.append(struct.pack("!2H", type_code(request.type) or 0, request.record_class))
-    for section in sections:
-        for record_set in section:
-            _pack_set(record_set, buffer)
+    head = struct.pack("!6H", request.header.id, flags, 1, *counts)
+    question = _octets(request.name) + struct.pack(
+        "!2H", type_code(request.type) or 0, request.record_class
+    )
+    packet = head + question + _pack_sections(sections, request.name, len(question))
     if request.edns is not None and has_edns:
         # RFC 6891 §6.1.2 and §6.1.3: the root, our size, the code's upper bits, version 0, DO.
         extended = (reply.rcode >> 4) << 24 | request.edns.wants_dnssec << 15
-        buffer.append(struct.pack("!BHHIH", 0, _OPT, payload_octets, extended, 0))
-    return bytes(buffer.data)
+        packet += struct.pack("!BHHIH", 0, _OPT, payload_octets, extended, 0)
+    return packet
+
+
+def _pack_sections(
+    sections: tuple[tuple[RecordSet, ...], ...], asked: Name, question_octets: int
+) -> bytes:
+    """Pack what follows the question, its names compressed against it and each other."""
+    match sections:
+        case ((), (soa,), ()) if asked.is_within(soa.name):
+            # Nearly every name that does not exist is asked for once, and its SOA is the same.
+            above = asked.labels[len(asked.labels) - len(soa.name.labels) :]
+            return _pack_below(soa, above, question_octets)
+    buffer = _buffer(asked.labels, question_octets)
+    start = len(buffer.data)
+    for section in sections:
+        for record_set in section:
+            _pack_set(record_set, buffer)
+    return bytes(buffer.data[start:])
+
+
+@lru_cache(maxsize=1024)
+def _pack_below(record_set: RecordSet, above: Key, question_octets: int) -> bytes:
+    """Pack one set behind any question of this size that ends in these labels."""
+    buffer = _buffer(above, question_octets)
+    start = len(buffer.data)
+    _pack_set(record_set, buffer)
+    return bytes(buffer.data[start:])
+
+
+def _buffer(labels: Key, question_octets: int) -> Any:
+    """A buffer as it is behind a question that ends in these labels, which can be pointed at."""
+    buffer: Any = dnslib.DNSBuffer()
+    buffer.data.extend(bytes(HEADER_OCTETS + question_octets))
+    buffer.offset = len(buffer.data)
+    # Not DNSRecord.pack: its table of names holds offsets that a pointer cannot.
+    buffer.names = _Pointers()
+    # The root and the two numbers behind the name take five octets.
+    offset = HEADER_OCTETS + question_octets - 5
+    for start in range(len(labels) - 1, -1, -1):
+        offset -= len(labels[start]) + 1
+        buffer.names[labels[start:]] = offset
+    return buffer
 
 
 def _pack_set(record_set: RecordSet, buffer: Any) -> None:

@@ -203,3 +203,23 @@ def test_what_is_no_question_is_rejected(octets: bytes, rcode: Rcode) -> None:
     assert reply.id == 0xABCD
     assert reply.rcode() == int(rcode)
     assert reply.opcode() == int.from_bytes(octets[2:4], "big") >> 11 & 0xF
+
+
+@pytest.mark.parametrize("name", ["ns1.example.com", "xyz.example.com", "XYZ.Example.COM", "a.b"])
+def test_what_is_remembered_of_a_negative_reply_points_nowhere_else(name: str) -> None:
+    """Names of one length share their packed SOA, whether or not the SOA names one of them."""
+    zone = Zone(
+        "example.com", {}, soa={"primary": "ns1.example.com.", "contact": "xyz.example.com."}
+    )
+    answering = Responder(Publication(ZoneSet([zone])), FaultBook(), QueryLog())
+    for asked in ("xyz.example.com", "ns1.example.com", name):
+        query = dns.message.make_query(asked, "A")
+        octets = octets_of(answering.respond(query.to_wire(), Transport.UDP, CLIENT))
+        reply = dns.message.from_wire(octets)
+        if asked == "a.b":
+            assert reply.rcode() == dns.rcode.REFUSED
+            continue
+        assert reply.question[0].name.to_text() == f"{asked}."
+        (soa,) = reply.authority
+        assert soa.name == dns.name.from_text("example.com")
+        assert soa[0].to_text().split()[:2] == ["ns1.example.com.", "xyz.example.com."]
