@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from conformance.header import body_of
 from conformance.verdict import ExitCode
-from fixtures.delivery import Delivery
+from fixtures.sink.delivery import Delivery
 from fixtures.probe import (
     ConnectionLost,
     HandshakeFailed,

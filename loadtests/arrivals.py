@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from fixtures.delivery import Delivery
+from fixtures.sink.delivery import Delivery
 from loadtests.content import token_of
 
 # The sink keeps its last 20,000 deliveries: looked at this often it loses none below 80,000 a

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixtures.delivery import Delivery
+from fixtures.sink.delivery import Delivery
 from fixtures.sink import Dialect
 from fixtures.transcript import Transcript
 from loadtests.arrivals import Arrivals
