@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 
 from conformance.header import body_of
 from conformance.verdict import ExitCode
-from fixtures.sink.delivery import Delivery
 from fixtures.probe import (
     ConnectionLost,
     HandshakeFailed,
@@ -35,6 +34,7 @@ from fixtures.probe import (
 from fixtures.profile import DEFAULT_PROFILE, load_profile
 from fixtures.relay_process import RelayNotReady, RelayProcess
 from fixtures.sink import SinkMX
+from fixtures.sink.delivery import Delivery
 from fixtures.target import NotAvailable, ProfileError, Target
 from fixtures.transcript import Recorder, Transcript, use_recorder
 from fixtures.world import open_target

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixtures.sink.delivery import Delivery
 from fixtures.sink import Dialect
+from fixtures.sink.delivery import Delivery
 from fixtures.transcript import Transcript
 from loadtests.arrivals import Arrivals
 
