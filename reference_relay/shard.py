@@ -12,6 +12,7 @@ from pathlib import Path
 from reference_relay.config import Config
 from reference_relay.delivery.agent import Agent, Signs
 from reference_relay.queue.queue import Queue, QueueError
+from reference_relay.queue.queue_id import QueueIdSource
 from reference_relay.refusal import reason_of, refusal
 
 _log = logging.getLogger(__name__)
@@ -33,11 +34,18 @@ class Outgoing:
 
 
 class Shard:
-    """A shard of its own folder; the number is part of its queue IDs (D-3)."""
+    """A shard of its own folder; the number is part of its queue IDs (D-3).
 
-    def __init__(self, number: int, queue: Queue, agent: Agent, *, is_held: bool) -> None:
+    Attributes:
+        ids: Issues the queue IDs of whatever is committed here.
+    """
+
+    def __init__(
+        self, number: int, queue: Queue, ids: QueueIdSource, agent: Agent, *, is_held: bool
+    ) -> None:
         self.number = number
         self.queue = queue
+        self.ids = ids
         self.agent = agent
         self._is_held = is_held
         self._delivering: asyncio.Task[None] | None = None
@@ -58,6 +66,7 @@ class Shard:
         except (OSError, QueueError) as error:
             reason = f"expected a folder for the queue: {folder}: {reason_of(error)}"
             raise refusal(config, "state_directory", reason) from None
+        ids = QueueIdSource(now, number, queue.last_queue_id)
         agent = Agent(
             queue,
             config.delivery,
@@ -67,7 +76,7 @@ class Shard:
             hostname=config.hostname,
             log_line=outgoing.log_line,
         )
-        return cls(number, queue, agent, is_held=config.delivery.is_held)
+        return cls(number, queue, ids, agent, is_held=config.delivery.is_held)
 
     def start(self) -> None:
         """Commit and deliver from now on."""

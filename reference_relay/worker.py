@@ -20,7 +20,7 @@ from reference_relay.metrics import Row, delivery_rows, queue_rows, submission_r
 from reference_relay.prepared import Prepared
 from reference_relay.queue.discard import Discard
 from reference_relay.queue.queue import Queue
-from reference_relay.queue.queue_id import QueueIdSource, shard_of
+from reference_relay.queue.queue_id import shard_of
 from reference_relay.queue.queued_message import MessageStatus
 from reference_relay.service.directory import Directory
 from reference_relay.service.passwords import PasswordVerifier
@@ -158,7 +158,7 @@ class Worker:
             directory=lambda: self._prepared.directory,
             queue=_accepting(config, queue),
             passwords=passwords,
-            next_queue_id=QueueIdSource(self._now, self.number, queue.last_queue_id).next,
+            next_queue_id=self._shards[0].ids.next,
             now=self._now,
             wording=replies.BOOKS[config.profile],
             limits=config.limits,

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from queue import Empty, SimpleQueue
 
@@ -58,7 +58,7 @@ class Journal:
         self,
         spool: Spool,
         retention: Retention,
-        on_committed: Callable[[Sequence[Commit]], None],
+        on_committed: Callable[[Sequence[tuple[int, QueuedMessage]]], None],
         on_settled: Callable[[Sequence[Settlement]], None],
     ) -> None:
         self._spool = spool
@@ -169,10 +169,17 @@ class Journal:
                 self.counters.batch_messages.add(len(commits))
                 self.counters.commit_seconds.add(loop.time() - began)
         except DuplicateMessageError as duplicate:
-            if len(commits) > 1:
+            if len(commits) + len(settlements) > 1:
                 # One bad ID must not refuse its neighbours.
-                for index, each in enumerate(commits):
-                    self._write(loop, [each], [] if index else settlements)
+                for settlement in settlements:
+                    self._write(loop, [], [settlement])
+                for each in commits:
+                    self._write(loop, [each], [])
+                return
+            if settlements:
+                # Never again, or it would stand in the way for ever. Whoever issued it has a bug.
+                _log.critical("event=notification_lost error=%r", str(duplicate))
+                self._write(loop, [], [replace(settlements[0], notifications=())])
                 return
             error = duplicate
         except QueueError as queue_error:
@@ -197,7 +204,7 @@ class Journal:
             if settlements:
                 self._on_settled(settlements)
             # Before the futures: a message is on its way even if nobody waits any more.
-            self._on_committed(commits)
+            self._on_committed([(each.number, each.message) for each in commits])
             for each in commits:
                 if not each.future.done():
                     each.future.set_result(None)

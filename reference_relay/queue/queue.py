@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reference_relay.queue.counters import QueueCounters
-from reference_relay.queue.journal import Commit, Journal, Retention
+from reference_relay.queue.journal import Journal, Retention
 from reference_relay.queue.queued_message import (
     ClaimedMessage,
     Deferred,
@@ -43,6 +43,13 @@ _RETENTION_SECONDS = 7 * 86400.0
 # How often a waiting claim looks at the clock, which may be a virtual one that jumps.
 _CLOCK_LOOK_SECONDS = 0.5
 
+# Makes the relay's own mail about outcomes as they are recorded.
+Notify = Callable[[Mapping[int, Outcome]], Sequence[QueuedMessage]]
+
+
+def _nobody(_recorded: Mapping[int, Outcome]) -> Sequence[QueuedMessage]:
+    return ()
+
 
 @dataclass(slots=True, eq=False)
 class _Entry:
@@ -57,6 +64,9 @@ class _Entry:
     """Recipients without a final outcome; None: the spool knows."""
     outstanding: set[int] = field(default_factory=set)
     """Recipients of the present attempt that have no outcome yet."""
+    is_warned: bool = False
+    is_overdue: bool = False
+    """What the present attempt was told."""
 
 
 class Queue:
@@ -69,7 +79,7 @@ class Queue:
         self._status_reader = spool.reader()
         self._content_reader = spool.reader()
         self._reading = ThreadPoolExecutor(1, "queue-read")
-        self._journal = Journal(spool, retention, self._activate, self._forget_unwritten)
+        self._journal = Journal(spool, retention, self._activate, self._settled)
         self._last_number, self._last_queue_id = spool.last()
         self._fresh: deque[_Entry] = deque()
         self._scheduled: list[tuple[float, int, _Entry]] = []
@@ -148,8 +158,7 @@ class Queue:
         Raises:
             QueueError: the message was not accepted; nobody may say that it was.
         """
-        self._last_number += 1
-        await self._journal.commit(self._last_number, message)
+        await self._journal.commit(*self._numbered(message))
 
     async def claim(self) -> ClaimedMessage:
         """Wait for the next due message and hand it out for one attempt."""
@@ -169,17 +178,29 @@ class Queue:
             pending = entry.pending or ()
             entry.attempts += 1
             entry.outstanding = set(pending)
+            entry.is_overdue = not entry.is_warned and self._retry.is_overdue(
+                entry.accepted_at, self._now()
+            )
             self._claimed[entry.queue_id] = entry
-            return ClaimedMessage(message, pending, entry.attempts)
+            return ClaimedMessage(message, pending, entry.attempts, entry.is_overdue)
 
-    def settle(self, queue_id: str, outcomes: Mapping[int, Outcome]) -> dict[int, Outcome]:
+    def settle(
+        self,
+        queue_id: str,
+        outcomes: Mapping[int, Outcome],
+        notify: Notify = _nobody,
+    ) -> dict[int, Outcome]:
         """Record what an attempt brought, for all claimed recipients or some of them.
 
         The message goes back to the schedule, or out of the queue, with the last outcome.
+        Mail that `notify` returns becomes durable in the same transaction: a bounce is on record
+        if and only if its DSN is queued (RFC 5321 §6.1). It is claimable as soon as it is durable.
 
         Args:
             queue_id: a claimed message.
             outcomes: by position in `envelope.recipients`.
+            notify: gets the outcomes as recorded and returns mail of our own about them, with
+                queue IDs of this shard. What it raises passes through, and nothing is recorded.
 
         Returns:
             The outcomes as recorded: a deferral whose time is up has become a failure.
@@ -196,6 +217,7 @@ class Queue:
             recipient: _given_up(outcome) if next_attempt is None else outcome
             for recipient, outcome in outcomes.items()
         }
+        notifications = tuple(self._numbered(message) for message in notify(recorded))
         final = {r for r, outcome in recorded.items() if not isinstance(outcome, Deferred)}
         entry.outstanding.difference_update(outcomes)
         entry.pending = tuple(r for r in entry.pending or () if r not in final)
@@ -207,8 +229,11 @@ class Queue:
                 events=tuple((r, event_of(outcome, now)) for r, outcome in recorded.items()),
                 retry=retry if is_over and entry.pending else None,
                 is_final=not entry.pending,
+                is_warned=entry.is_overdue and bool(notifications),
+                notifications=notifications,
             )
         )
+        entry.is_warned = entry.is_warned or (entry.is_overdue and bool(notifications))
         if is_over:
             del self._claimed[queue_id]
             if entry.pending and retry is not None:
@@ -260,36 +285,41 @@ class Queue:
     def _recover(self) -> None:
         for each in self._spool.unsettled():
             entry = _Entry(each.number, each.queue_id, each.accepted_at, each.attempts)
+            entry.is_warned = each.is_warned
             # Never attempted: due at once, whatever the clock says after a restart.
             due = 0.0 if each.next_attempt is None else each.next_attempt
             self._scheduled.append((due, each.number, entry))
         heapq.heapify(self._scheduled)
         self._depth = len(self._scheduled)
 
-    def _activate(self, commits: Sequence[Commit]) -> None:
-        for each in commits:
-            message = each.message
-            entry = _Entry(each.number, message.queue_id, message.accepted_at)
+    def _numbered(self, message: QueuedMessage) -> tuple[int, QueuedMessage]:
+        self._last_number += 1
+        return self._last_number, message
+
+    def _activate(self, written: Sequence[tuple[int, QueuedMessage]]) -> None:
+        for number, message in written:
+            entry = _Entry(number, message.queue_id, message.accepted_at)
             entry.pending = tuple(range(len(message.envelope.recipients)))
             if self._memory_octets + len(message.content) <= _MEMORY_OCTETS:
                 entry.message = message
                 self._memory_octets += len(message.content)
             self._fresh.append(entry)
-        self._depth += len(commits)
-        if commits:
+        self._depth += len(written)
+        if written:
             self.wake()
 
     def _record(self, settlement: Settlement) -> None:
         self._unwritten.setdefault(settlement.number, []).extend(settlement.events)
         self._journal.settle(settlement)
 
-    def _forget_unwritten(self, settlements: Sequence[Settlement]) -> None:
+    def _settled(self, settlements: Sequence[Settlement]) -> None:
         for settlement in settlements:
             events = self._unwritten.get(settlement.number)
             if events is not None:
                 del events[: len(settlement.events)]
                 if not events:
                     del self._unwritten[settlement.number]
+            self._activate(settlement.notifications)
 
     def _take_due(self) -> _Entry | None:
         is_scheduled_due = bool(self._scheduled) and self._scheduled[0][0] <= self._now()

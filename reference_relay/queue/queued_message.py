@@ -19,7 +19,7 @@ class QueuedMessage:
     endpoint: str
     """Where it came in, `"us-south/public"`: deliveries leave from that endpoint's addresses."""
     configuration_id: str
-    """Whose key signs it."""
+    """Whose key signs it; "" is nobody's, as of mail that the relay wrote itself."""
     accepted_at: float
     """Seconds since the epoch, on the relay's clock."""
 
@@ -33,6 +33,10 @@ class ClaimedMessage:
     """Positions in `envelope.recipients` that have no final outcome yet."""
     attempt: int
     """1 for the first attempt."""
+    is_overdue: bool = False
+    """Whether the sender should hear that it is late, if it is put off again (RFC 3464 §2.3.3).
+
+    True until a settlement of such an attempt brought a notification."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,12 @@ class RetrySchedule:
     first_seconds: float = 1800.0
     longest_seconds: float = 4 * 3600.0
     give_up_seconds: float = 5 * 86400.0
+    # Custom since sendmail: after four hours a person wants to know.
+    warn_seconds: float = 4 * 3600.0
+
+    def is_overdue(self, accepted_at: float, now: float) -> bool:
+        """Tell whether a message is late enough for its sender to be told."""
+        return now >= accepted_at + self.warn_seconds
 
     def next_attempt(self, accepted_at: float, attempts: int, now: float) -> float | None:
         """Return when to try again after the `attempts`-th attempt failed at `now`.

@@ -18,7 +18,7 @@ import apsw
 from reference_relay.queue import envelope_text
 from reference_relay.queue.queued_message import QueuedMessage, RecipientState, StatusEvent
 
-VERSION = 1
+VERSION = 2
 DATABASE = "queue.sqlite"
 LOCK = "lock"
 
@@ -31,7 +31,9 @@ CREATE TABLE message (
     configuration_id TEXT NOT NULL,
     envelope TEXT NOT NULL,            -- JSON, for people too
     attempts INTEGER NOT NULL DEFAULT 0,
-    next_attempt REAL                  -- NULL before the first attempt: due at once
+    next_attempt REAL,                 -- NULL before the first attempt: due at once
+    is_held INTEGER NOT NULL DEFAULT 0,
+    is_warned INTEGER NOT NULL DEFAULT 0 -- the sender has heard of the delay
 ) STRICT;
 CREATE TABLE content (                 -- apart, so that delivered mail can leave its status behind
     number INTEGER PRIMARY KEY,
@@ -79,6 +81,11 @@ class Settlement:
     retry: tuple[int, float] | None = None
     """Attempts made and the time of the next one, once this attempt is over."""
     is_final: bool = False
+    is_held: bool | None = None
+    """None leaves it as it is."""
+    is_warned: bool = False
+    notifications: tuple[tuple[int, QueuedMessage], ...] = ()
+    """Mail about this message, with its numbers; durable with the settlement or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,8 @@ class Unsettled:
     accepted_at: float
     attempts: int
     next_attempt: float | None
+    is_held: bool
+    is_warned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +159,7 @@ class Spool:
     def unsettled(self) -> list[Unsettled]:
         """Return everything that is not settled, in order of acceptance."""
         rows = self._connection.execute(
-            "SELECT number, queue_id, accepted_at, attempts, next_attempt"
+            "SELECT number, queue_id, accepted_at, attempts, next_attempt, is_held, is_warned"
             " FROM content JOIN message USING (number) ORDER BY number"
         )
         return [Unsettled(*row) for row in rows]
@@ -231,6 +240,14 @@ class Spool:
                 "UPDATE message SET attempts = ?, next_attempt = ? WHERE number = ?",
                 (*settlement.retry, number),
             )
+        if settlement.is_held is not None:
+            self._connection.execute(
+                "UPDATE message SET is_held = ? WHERE number = ?", (settlement.is_held, number)
+            )
+        if settlement.is_warned:
+            self._connection.execute("UPDATE message SET is_warned = 1 WHERE number = ?", (number,))
+        if settlement.notifications:
+            self._insert(settlement.notifications)
 
     def _refusal(self, error: Exception) -> QueueError:
         return QueueError(f"the queue in {self._directory} cannot be written: {error}")
