@@ -29,7 +29,7 @@ from reference_relay.mail.address import domain_key
 from reference_relay.service.address_set import AddressSet
 from reference_relay.service.cbr import EnforcementMode
 from reference_relay.service.endpoints import REGION_ENDPOINTS, EndpointType
-from reference_relay.service.model import Verification
+from reference_relay.service.model import Standing
 from reference_relay.service.passwords import CostProfile
 from reference_relay.submission.settings import Limits, Rates
 
@@ -208,7 +208,7 @@ ReadableFile = Annotated[Path, PlainValidator(_file)]
 class Table(BaseModel):
     """A table that refuses keys it does not know and converts no types."""
 
-    # The standard dataclasses inside (Limits, Verification) inherit this.
+    # The standard dataclasses inside (Limits, Standing) inherit this.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
@@ -278,7 +278,7 @@ class ConfigurationTable(Table):
     domain: Annotated[str, AfterValidator(_domain)]
     dkim_selector: HostName
     dkim_key_file: ReadableFile | None = None
-    verification: Verification = Verification()
+    verification: Standing = Standing()
     user: Annotated[tuple[UserTable, ...], Field(max_length=USERS_PER_CONFIGURATION)] = ()
 
 

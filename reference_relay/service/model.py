@@ -6,11 +6,11 @@ Frozen values that say what is; `directory` answers what follows from it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 
 from reference_relay.service.cbr import Rule
 from reference_relay.service.endpoints import Endpoint, EndpointType
+from reference_relay.service.verification import VerificationState
 
 __all__ = [
     "Account",
@@ -18,23 +18,15 @@ __all__ = [
     "Endpoint",
     "EndpointType",
     "Instance",
+    "Standing",
     "User",
-    "Verification",
     "VerificationState",
 ]
 
 
-class VerificationState(Enum):
-    """Where one of the three verifications stands (D-15)."""
-
-    PENDING = "PENDING"
-    VERIFIED = "VERIFIED"
-    FAILED = "FAILED"
-
-
 @dataclass(frozen=True, slots=True)
-class Verification:
-    """The three verifications a configuration needs before it may send (S-2)."""
+class Standing:
+    """The states of the three verifications a configuration needs before it may send (S-2)."""
 
     spf: VerificationState = VerificationState.PENDING
     dkim: VerificationState = VerificationState.PENDING
@@ -64,7 +56,7 @@ class Configuration:
         domain: The only domain its users may send from (D-12).
         dkim_selector: First label of the DKIM key record's name (D-17).
         dkim_key_file: RSA private key in PEM; None sends without a signature.
-        verification: State of the three verifications.
+        verification: Where the three verifications stand.
         users: At most five (S-20).
     """
 
@@ -72,7 +64,7 @@ class Configuration:
     domain: str
     dkim_selector: str
     dkim_key_file: Path | None
-    verification: Verification
+    verification: Standing
     users: tuple[User, ...]
 
 

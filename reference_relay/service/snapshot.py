@@ -16,8 +16,8 @@ from reference_relay.service.endpoints import EndpointType
 from reference_relay.service.model import (
     Configuration,
     Instance,
+    Standing,
     User,
-    Verification,
     VerificationState,
 )
 
@@ -118,7 +118,7 @@ def _read_configuration(document: Document) -> Configuration:
         domain=document["domain"],
         dkim_selector=document["dkim_selector"],
         dkim_key_file=None if key_file is None else Path(key_file),
-        verification=Verification(*map(VerificationState, document["verification"])),
+        verification=Standing(*map(VerificationState, document["verification"])),
         users=tuple(User(username, password_hash) for username, password_hash in document["users"]),
     )
 

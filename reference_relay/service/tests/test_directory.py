@@ -15,8 +15,8 @@ from reference_relay.service.model import (
     Endpoint,
     EndpointType,
     Instance,
+    Standing,
     User,
-    Verification,
     VerificationState,
 )
 
@@ -32,7 +32,7 @@ def rule(*addresses: str, types: frozenset[EndpointType] = frozenset()) -> Rule:
 
 def instance(name: str, *rules: Rule, region: str = "us-south", user: str = "") -> Instance:
     owned = Configuration(
-        f"{name}-config", f"{name}.example", "s", None, Verification(), (User(user or name, "h"),)
+        f"{name}-config", f"{name}.example", "s", None, Standing(), (User(user or name, "h"),)
     )
     return Instance(name, region, rules, (owned,))
 
@@ -137,9 +137,9 @@ def test_a_report_only_denial_is_logged_and_lets_through(caplog: pytest.LogCaptu
 def test_missing_verifications_are_named() -> None:
     """D-14's refusal can name exactly what is missing."""
     done, failed = VerificationState.VERIFIED, VerificationState.FAILED
-    assert Verification().missing == ("SPF", "DKIM", "approval")
-    assert Verification(done, failed, done).missing == ("DKIM",)
-    assert Verification(done, done, done).missing == ()
+    assert Standing().missing == ("SPF", "DKIM", "approval")
+    assert Standing(done, failed, done).missing == ("DKIM",)
+    assert Standing(done, done, done).missing == ()
 
 
 def test_no_hash_in_any_repr() -> None:

@@ -15,8 +15,8 @@ from reference_relay.service.endpoints import EndpointType
 from reference_relay.service.model import (
     Configuration,
     Instance,
+    Standing,
     User,
-    Verification,
     VerificationState,
 )
 from reference_relay.service.snapshot import from_document, to_document
@@ -52,7 +52,7 @@ def directories(draw: st.DrawFn) -> Directory:
                     domain=draw(st.sampled_from(["example.com", "müller.example"])),
                     dkim_selector="selector",
                     dkim_key_file=draw(st.none() | st.just(Path("folder/dkim.pem"))),
-                    verification=Verification(draw(STATES), draw(STATES), draw(STATES)),
+                    verification=Standing(draw(STATES), draw(STATES), draw(STATES)),
                     users=tuple(
                         User(f"{number} {each} {user} ü", "$argon2id$…")
                         for user in range(draw(st.integers(0, 5)))

@@ -21,8 +21,8 @@ from reference_relay.service.model import (
     Endpoint,
     EndpointType,
     Instance,
+    Standing,
     User,
-    Verification,
     VerificationState,
 )
 from reference_relay.submission.context import SubmissionContext
@@ -122,7 +122,7 @@ def served(
     uses_uvloop: bool = False,
 ) -> Iterator[Served]:
     """Serve an endpoint for two users, on a port for STARTTLS and one for implicit TLS."""
-    verified = Verification(*[VerificationState.VERIFIED] * 3)
+    verified = Standing(*[VerificationState.VERIFIED] * 3)
     users = tuple(User(name, "hash") for name in USERS)
     configuration = Configuration("c", "example.com", "s", None, verified, users)
     rules = (Rule((Context((Zone("z", AddressSet.parse(zone)),)),)),)

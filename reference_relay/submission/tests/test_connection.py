@@ -19,8 +19,8 @@ from reference_relay.service.endpoints import Endpoint, EndpointType
 from reference_relay.service.model import (
     Configuration,
     Instance,
+    Standing,
     User,
-    Verification,
     VerificationState,
 )
 from reference_relay.submission.context import SubmissionContext
@@ -29,7 +29,7 @@ from reference_relay.submission.settings import Limits
 from reference_relay.submission.tests.client import Client, throw_away_certificate
 from reference_relay.submission.tls_layer import server_context
 
-VERIFIED = Verification(*[VerificationState.VERIFIED] * 3)
+VERIFIED = Standing(*[VerificationState.VERIFIED] * 3)
 MESSAGE = b"From: a@example.com\r\nSubject: t\r\n\r\nhello\r\n"
 PLAIN = b"AUTH PLAIN AHVzZXIAcGFzcw==\r\n"
 
