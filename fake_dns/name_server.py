@@ -79,7 +79,7 @@ class FakeDNS(Evidence):
         self._endpoints: dict[str, Endpoint] = {}
         self._changes: Final = threading.Lock()
         self._faults: Final = FaultBook()
-        log = QueryLog(self._options.keep_queries, self.clock, on_query)
+        log = QueryLog(self._options.keep_queries, on_query)
         self._responder: Final = Responder(
             Publication(ZoneSet(zone.in_service(self.clock()) for zone in zones)),
             self._faults,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -60,14 +59,12 @@ class QueryLog:
     def __init__(
         self,
         capacity: int = DEFAULT_CAPACITY,
-        now: Callable[[], float] = time.time,
         on_query: Callable[[Query], None] | None = None,
     ) -> None:
         # Kept as tuples: making a value of each would be a tenth of the cost of a reply.
         self._entries: Final[deque[Entry]] = deque(maxlen=capacity)
         self._arrived: Final = threading.Condition()
         self._waiting = 0
-        self._now: Final = now
         self._on_query: Final = on_query
         self._count = 0
 
@@ -76,34 +73,20 @@ class QueryLog:
         """How many queries were written so far, those forgotten included."""
         return self._count
 
-    def record(
-        self,
-        name: str,
-        type: str,
-        transport: Transport,
-        client: tuple[str, int],
-        rcode: str | None,
-        edns_octets: int | None,
-        *,
-        server: str = "",
-        is_in_zone: bool = True,
-        asked_at: float | None = None,
-    ) -> None:
+    def record(self, entry: Entry) -> None:
         """Write one query and wake those who wait."""
-        moment = self._now() if asked_at is None else asked_at
-        entry = (name, type, transport, server, client, rcode, edns_octets, is_in_zone, moment)
-        self.record_all((entry,))
+        with self._arrived:
+            self._entries.append(entry)
+            self._count = number = self._count + 1
+            if self._waiting:
+                self._arrived.notify_all()
+        if self._on_query is not None:
+            self._on_query(Query(number, *entry))
 
     def record_all(self, entries: Iterable[Entry]) -> None:
         """Write several queries and wake those who wait."""
         for entry in entries:
-            with self._arrived:
-                self._entries.append(entry)
-                self._count = number = self._count + 1
-                if self._waiting:
-                    self._arrived.notify_all()
-            if self._on_query is not None:
-                self._on_query(Query(number, *entry))
+            self.record(entry)
 
     def queries(
         self,

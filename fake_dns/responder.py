@@ -18,6 +18,7 @@ from fake_dns.fault import staleness
 from fake_dns.fault_book import FaultBook, Origin
 from fake_dns.message import EDNS, Delivery, Reply, Request, Transport
 from fake_dns.misbehaviour import misbehave
+from fake_dns.query_log import Entry
 from fake_dns.wire import Rejected
 from fake_dns.zone_set import Publication, ZoneSet
 
@@ -40,19 +41,7 @@ class Response:
 class Recorder(Protocol):
     """Where queries are written: the log, or the way to it from another process."""
 
-    def record(
-        self,
-        name: str,
-        type: str,
-        transport: Transport,
-        client: tuple[str, int],
-        rcode: str | None,
-        edns_octets: int | None,
-        *,
-        server: str,
-        is_in_zone: bool,
-        asked_at: float,
-    ) -> None:
+    def record(self, entry: Entry) -> None:
         """Write one query."""
 
 
@@ -136,17 +125,8 @@ class Responder:
             of_kind = view.packed.get((transport, packet[3] & 0x20))
             if of_kind is not None and (packed := of_kind.get(packet[4:])) is not None:
                 self.counters["answered"] += 1
-                self._log.record(
-                    packed.name,
-                    packed.type,
-                    transport,
-                    client,
-                    packed.rcode,
-                    packed.edns_octets,
-                    server=server,
-                    is_in_zone=packed.is_in_zone,
-                    asked_at=now,
-                )
+                asked = (packed.name, packed.type, transport, server, client)
+                self._log.record((*asked, packed.rcode, packed.edns_octets, packed.is_in_zone, now))
                 flags = packed.flags[packet[2] & 1 | (packet[3] & 0x10) >> 3]
                 return packet[:2] + flags + packed.tail
         match wire.decode(packet):
@@ -186,17 +166,9 @@ class Responder:
         reply = misbehave(request, true, origin.transport, fault)
         is_in_zone = view.zones.enclosing(request.name) is not None
         name = request.name.text
-        self._log.record(
-            name,
-            request.type,
-            origin.transport,
-            origin.client,
-            reply.rcode.name if reply is not None else None,
-            _payload(request.edns),
-            server=origin.server,
-            is_in_zone=is_in_zone,
-            asked_at=now,
-        )
+        asked = (name, request.type, origin.transport, origin.server, origin.client)
+        rcode = reply.rcode.name if reply is not None else None
+        self._log.record((*asked, rcode, _payload(request.edns), is_in_zone, now))
         if reply is None:
             return None
         octets = self._encode(request, reply, origin.transport)

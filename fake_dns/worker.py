@@ -9,7 +9,6 @@ from typing import IO, Final
 
 from fake_dns.clock import Clock
 from fake_dns.fault_book import FaultBook
-from fake_dns.message import Transport
 from fake_dns.query_log import Entry
 from fake_dns.responder import Responder
 from fake_dns.server import Server
@@ -31,23 +30,9 @@ class _Outbox:
         self._entries: Final[deque[Entry]] = deque()
         self._counted: Counter[str] = Counter()
 
-    def record(
-        self,
-        name: str,
-        type: str,
-        transport: Transport,
-        client: tuple[str, int],
-        rcode: str | None,
-        edns_octets: int | None,
-        *,
-        server: str,
-        is_in_zone: bool,
-        asked_at: float,
-    ) -> None:
+    def record(self, entry: Entry) -> None:
         """Keep one query until it is told."""
-        self._entries.append(
-            (name, type, transport, server, client, rcode, edns_octets, is_in_zone, asked_at)
-        )
+        self._entries.append(entry)
 
     def tell(self, counters: Counter[str], *, is_done: bool = False) -> None:
         """Send what came since the last time."""
