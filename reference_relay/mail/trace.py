@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from reference_relay.mail.address import Mailbox
@@ -43,15 +44,20 @@ def received(
             others (RFC 5321 §7.2).
         date: an RFC 5322 date-time.
     """
-    clauses = [
-        f"Received: from {_neutral_name(client_name)} ({_literal(client_address)})",
-        f" by {by} with {protocol} id {queue_id}",
-    ]
-    if recipient is not None and not _UNFIT_FOR_A_FIELD.search(str(recipient)):
-        clauses.append(f" for <{recipient}>")
+    field = f"{_from_clause(client_name, client_address)}\r\n by {by} with {protocol} id {queue_id}"
+    if recipient is not None:
+        forward_path = str(recipient)
+        if not _UNFIT_FOR_A_FIELD.search(forward_path):
+            field += f"\r\n for <{forward_path}>"
     if tls is not None:
-        clauses.append(_tls_clause(tls))
-    return ("\r\n".join(clauses) + f";\r\n {date}\r\n").encode()
+        field += f"\r\n{_tls_clause(tls)}"
+    return f"{field};\r\n {date}\r\n".encode()
+
+
+# The same for all messages of a session.
+@functools.lru_cache(maxsize=1024)
+def _from_clause(client_name: str, client_address: str) -> str:
+    return f"Received: from {_neutral_name(client_name)} ({_literal(client_address)})"
 
 
 def _neutral_name(name: str) -> str:
@@ -64,6 +70,7 @@ def _literal(address: str) -> str:
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
+@functools.lru_cache(maxsize=64)
 def _tls_clause(suite: str) -> str:
     if _REGISTERED_SUITE.fullmatch(suite):
         return f" tls {suite}"

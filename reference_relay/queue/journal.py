@@ -31,11 +31,11 @@ _PRUNE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Commit:
-    """A message on its way to disk and the future that waits for it."""
+    """A message on its way to disk, and who is told in the loop how it ended."""
 
     number: int
     message: QueuedMessage
-    future: asyncio.Future[None]
+    done: Callable[[Exception | None], None]
 
 
 class _Order(Enum):
@@ -82,13 +82,17 @@ class Journal:
         self._thread = threading.Thread(target=self._run, name="queue-commit", daemon=True)
         self._thread.start()
 
-    def commit(self, number: int, message: QueuedMessage) -> asyncio.Future[None]:
-        """Hand a message over; the future ends when it is durable, or with QueueError."""
+    def commit(
+        self, number: int, message: QueuedMessage, done: Callable[[Exception | None], None]
+    ) -> None:
+        """Hand a message over; `done` is told when it is durable, or the QueueError.
+
+        Raises:
+            QueueError: the queue is closed.
+        """
         if self._loop is None:
             raise QueueError("the queue is closed")
-        future = self._loop.create_future()
-        self._orders.put(Commit(number, message, future))
-        return future
+        self._orders.put(Commit(number, message, done))
 
     def settle(self, settlement: Settlement) -> None:
         """Hand a settlement over; it rides with the next commit or the next flush."""
@@ -203,11 +207,9 @@ class Journal:
         if error is None:
             if settlements:
                 self._on_settled(settlements)
-            # Before the futures: a message is on its way even if nobody waits any more.
+            # Before anybody is told: a message is on its way even if nobody waits any more.
             self._on_committed([(each.number, each.message) for each in commits])
-            for each in commits:
-                if not each.future.done():
-                    each.future.set_result(None)
+            _tell(commits, None)
             return
         _log.error(
             "event=commit_failed messages=%d settlements=%d error=%r",
@@ -215,9 +217,7 @@ class Journal:
         )  # fmt: skip
         if settlements:
             self._flush_after(_RETRY_FLUSH_SECONDS)
-        for each in commits:
-            if not each.future.done():
-                each.future.set_exception(error)
+        _tell(commits, error)
 
     def _prune(self) -> None:
         now = self._retention.now()
@@ -230,3 +230,12 @@ class Journal:
         except Exception:
             # Old history is no reason to stop accepting mail.
             _log.exception("event=prune_failed")
+
+
+def _tell(commits: Sequence[Commit], error: QueueError | None) -> None:
+    for each in commits:
+        try:
+            each.done(error)
+        except Exception:
+            # Whoever waits for the next one must hear of it all the same.
+            _log.exception("event=commit_untold queue_id=%s", each.message.queue_id)

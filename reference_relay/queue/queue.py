@@ -158,7 +158,30 @@ class Queue:
         Raises:
             QueueError: the message was not accepted; nobody may say that it was.
         """
-        await self._journal.commit(*self._numbered(message))
+        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(error: Exception | None) -> None:
+            if committed.done():
+                return
+            if error is None:
+                committed.set_result(None)
+            else:
+                committed.set_exception(error)
+
+        self.hand_over(message, done)
+        await committed
+
+    def hand_over(self, message: QueuedMessage, done: Callable[[Exception | None], None]) -> None:
+        """Do what `commit` does without a task that waits.
+
+        Args:
+            message: what is to be delivered.
+            done: called in the loop when the message is durable, or with a QueueError.
+
+        Raises:
+            QueueError: the queue is closed; `done` is not called.
+        """
+        self._journal.commit(*self._numbered(message), done)
 
     async def claim(self) -> ClaimedMessage:
         """Wait for the next due message and hand it out for one attempt."""

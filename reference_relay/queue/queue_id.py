@@ -7,6 +7,8 @@ from collections.abc import Callable
 # Crockford's base 32: no I, L, O or U to misread; in ASCII order, so text order is time order.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _FIGURES = frozenset(ALPHABET)
+# Ten bits of a number at a time: one is written for every message.
+_PAIRS = tuple(high + low for high in ALPHABET for low in ALPHABET)
 # 11 digits hold 55 bits of microseconds: until the year 3111.
 _TIME_DIGITS = 11
 # 2 digits for whoever issues: workers and nodes that share one service.
@@ -40,7 +42,7 @@ class QueueIdSource:
         """Return an ID greater than every one before it."""
         # A clock that stands still or goes back is overtaken by counting on.
         self._last = max(self._last + 1, int(self._now() * 1_000_000), 0)
-        return _digits(self._last, _TIME_DIGITS) + self._suffix
+        return _time_digits(self._last) + self._suffix
 
 
 def shard_of(queue_id: str) -> int | None:
@@ -56,6 +58,17 @@ def _digits(number: int, width: int) -> str:
         number, digit = divmod(number, 32)
         digits.append(ALPHABET[digit])
     return "".join(reversed(digits))
+
+
+def _time_digits(number: int) -> str:
+    return (
+        ALPHABET[number >> 50 & 31]
+        + _PAIRS[number >> 40 & 1023]
+        + _PAIRS[number >> 30 & 1023]
+        + _PAIRS[number >> 20 & 1023]
+        + _PAIRS[number >> 10 & 1023]
+        + _PAIRS[number & 1023]
+    )
 
 
 def _number(digits: str) -> int:

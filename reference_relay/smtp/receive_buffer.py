@@ -84,12 +84,13 @@ class ReceiveBuffer:
         ending = self._ending or self._discover_line_end()
         if not ending:
             return None
+        octets, start = self._octets, self._start
         # One octet back: the CR may have come with the octets before.
-        end = self._octets.find(ending, max(self._start, self._searched - 1))
+        end = octets.find(ending, self._searched - 1 if self._searched > start else start)
         if end < 0:
             self._bound()
             return None
-        line = self._octets[self._start : end]
+        line = octets[start:end]
         self._start = self._searched = end + len(ending)
         if self._is_skipping or len(line) > self._maximum_line:
             self._is_skipping = False

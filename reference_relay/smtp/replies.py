@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reference_relay.mail.address import Mailbox
 from reference_relay.smtp.reply import Reply
 
 # -- syntax and sequence (RFC 5321 §4.2.2, §4.3.2) --
@@ -127,17 +128,15 @@ class ReplyBook:
     greeting: str
     hello: str
 
-    def sender_accepted(self, address: str) -> Reply:
+    def sender_accepted(self, reverse_path: Mailbox | None) -> Reply:
         """The 250 to MAIL."""
-        if "{}" in self.sender_ok:
-            return Reply.of(self.sender_ok.format(address))
-        return _OK[self.sender_ok]
+        plain = _OK.get(self.sender_ok)
+        return plain or Reply.of(self.sender_ok.format(reverse_path or ""))
 
-    def recipient_accepted(self, address: str) -> Reply:
+    def recipient_accepted(self, forward_path: Mailbox) -> Reply:
         """The 250 to RCPT."""
-        if "{}" in self.recipient_ok:
-            return Reply.of(self.recipient_ok.format(address))
-        return _OK[self.recipient_ok]
+        plain = _OK.get(self.recipient_ok)
+        return plain or Reply.of(self.recipient_ok.format(forward_path))
 
     def message_queued(self, queue_id: str) -> Reply:
         """The 250 that takes responsibility for the message (RFC 5321 §6.1, D-2)."""

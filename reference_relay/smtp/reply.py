@@ -42,9 +42,11 @@ class Reply:
 
 
 def _encode(code: int, enhanced: str | None, lines: tuple[str, ...]) -> bytes:
-    if len(lines) == 1 and len(lines[0]) < 400 and lines[0].isascii() and lines[0].isprintable():
-        separator = " " if enhanced is None else f" {enhanced} "
-        return f"{code}{separator}{lines[0]}\r\n".encode()
+    if len(lines) == 1:
+        text = lines[0]
+        if len(text) < 400 and text.isascii() and text.isprintable():
+            separator = " " if enhanced is None else f" {enhanced} "
+            return f"{code}{separator}{text}\r\n".encode()
     # RFC 2034 §4: the enhanced code is repeated on every line of a reply.
     prefix = f"{enhanced} " if enhanced else ""
     encoded = [_neutral(prefix + line)[:_MAXIMUM_TEXT] for line in lines]

@@ -120,32 +120,31 @@ class ServerSession:
 
     def next_event(self) -> Event | None:
         """Return the next event; None when octets, or an answer, are missing."""
-        while self._question is None and self.state is not State.CLOSED:
+        # Whatever there is to understand begins with an octet.
+        while self._question is None and self._buffer and self.state is not State.CLOSED:
             outcome = self._understand()
-            match outcome:
-                case None:
-                    return None
-                case Reply():
-                    self._send(outcome)
-                    if outcome.code >= 500 and self._is_out_of_patience():
-                        return self._end("too many errors", replies.TOO_MANY_ERRORS)
-                case TLSRequested() | SessionEnded():
-                    return outcome
-                case _:
-                    self._question = outcome
-                    return outcome
+            if outcome is None:
+                return None
+            if isinstance(outcome, Reply):
+                self._send(outcome)
+                if outcome.code >= 500 and self._is_out_of_patience():
+                    return self._end("too many errors", replies.TOO_MANY_ERRORS)
+                continue
+            if not isinstance(outcome, (TLSRequested, SessionEnded)):
+                self._question = outcome
+            return outcome
         return None
 
     def accept(self, reply: Reply | None = None) -> None:
         """Answer the open question with yes; content needs the reply that says so."""
         match self._answered():
-            case SenderProposed(reverse_path):
-                self._move(Verb.MAIL)
-                self._send(self._wording.sender_accepted(str(reverse_path or "")))
-            case RecipientProposed(forward_path):
+            case RecipientProposed() as proposed:
                 self._move(Verb.RCPT)
                 self._transaction.keep_recipient()
-                self._send(self._wording.recipient_accepted(str(forward_path)))
+                self._send(self._wording.recipient_accepted(proposed.forward_path))
+            case SenderProposed() as proposed:
+                self._move(Verb.MAIL)
+                self._send(self._wording.sender_accepted(proposed.reverse_path))
             case ContentReceived() if reply is not None:
                 self._end_transaction()
                 self._send(reply)
@@ -195,8 +194,9 @@ class ServerSession:
 
     def data_to_send(self) -> bytes:
         """Return and forget what is due for sending: all replies so far, in one piece."""
-        octets = b"".join(self._output)
-        self._output.clear()
+        output = self._output
+        octets = output[0] if len(output) == 1 else b"".join(output)
+        output.clear()
         return octets
 
     # -- understanding ---------------------------------------------------------------------
@@ -370,8 +370,6 @@ class ServerSession:
     # -- content ---------------------------------------------------------------------------
 
     def _read_content(self, reader: DataReader) -> Outcome | None:
-        if not len(self._buffer):
-            return None
         rest = reader.feed(self._buffer.take())
         if rest is None:
             return None

@@ -52,8 +52,10 @@ def judge_recipient(mailbox: Mailbox) -> Reply | None:
 
 def judge_content(context: SubmissionContext, account: Account, found: Outline) -> Reply | None:
     """Say why content is refused, if it is: hops, sender, header fields, attachments."""
-    if sum(name.lower() == b"received" for name, _ in found.fields) > _MAXIMUM_HOPS:
-        return replies.TOO_MANY_HOPS
+    if b"received" in found.by_key:
+        hops = sum(name.lower() == b"received" for name, _ in found.fields)
+        if hops > _MAXIMUM_HOPS:
+            return replies.TOO_MANY_HOPS
     return message.judge_message(
         found,
         account.configuration.domain,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable
 
 from reference_relay.mail.content import outline
 from reference_relay.queue.queued_message import QueuedMessage
@@ -33,6 +34,7 @@ class Answers:
         endpoint: Where it is.
         session_id: Its name in the log.
         address: The client's.
+        go_on: Called when content was answered, during `content` or later.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Answers:
         endpoint: Endpoint,
         session_id: str,
         address: str,
+        go_on: Callable[[], None],
     ) -> None:
         # per connection
         self._session = session
@@ -49,6 +52,7 @@ class Answers:
         self._endpoint = endpoint
         self._session_id = session_id
         self._address = address
+        self._go_on = go_on
         # per session
         self._username: str | None = None
         # per transaction
@@ -96,10 +100,8 @@ class Answers:
         context.counters.refuse("RCPT", refusal)
         self._session.reject(refusal)
 
-    def content(
-        self, event: ContentReceived, cipher: str | None
-    ) -> Coroutine[None, None, None] | None:
-        """Refuse content, or return the rest of its way, which takes time.
+    def content(self, event: ContentReceived, cipher: str | None) -> None:
+        """Refuse content, or hand it to the queue and answer when that has it.
 
         Args:
             event: What was received.
@@ -116,7 +118,7 @@ class Answers:
             refusal = replies.LOCAL_ERROR
         if refusal is not None:
             self._refuse("content", str(event.envelope.reverse_path or ""), refusal)
-            return None
+            return
         message = accept.prepare(
             self._context,
             self._endpoint,
@@ -127,7 +129,7 @@ class Answers:
             client_address=self._address,
             cipher=cipher,
         )
-        return self._commit(message)
+        self._commit(message)
 
     async def authentication(self, event: AuthenticationRequested) -> Reply | None:
         """Answer AUTH; a reply that is returned has to end the session instead."""
@@ -167,16 +169,24 @@ class Answers:
         """Write a line of this session."""
         self._context.log_line(f"{event} session={self._session_id} {text}")
 
-    async def _commit(self, message: QueuedMessage) -> None:
-        context = self._context
+    def _commit(self, message: QueuedMessage) -> None:
         try:
-            await context.queue.commit(message)
-        except Exception:
+            self._context.queue.hand_over(message, functools.partial(self._committed, message))
+        except Exception as error:
+            self._committed(message, error)
+
+    def _committed(self, message: QueuedMessage, error: Exception | None) -> None:
+        if error is None:
+            self._take_responsibility(message)
+        else:
             # One place for all trouble of the store: transient, and never its text (RFC 5321 §4.2).
-            _log.exception("commit failed session=%s", self._session_id)
-            context.counters.refuse("content", replies.LOCAL_ERROR)
+            _log.error("commit failed session=%s", self._session_id, exc_info=error)
+            self._context.counters.refuse("content", replies.LOCAL_ERROR)
             self._session.reject(replies.LOCAL_ERROR)
-            return
+        self._go_on()
+
+    def _take_responsibility(self, message: QueuedMessage) -> None:
+        context = self._context
         recipients, octets = len(message.envelope.recipients), len(message.content)
         counters = context.counters
         counters.messages += 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 from reference_relay.smtp import replies
 from reference_relay.smtp.events import (
@@ -59,6 +59,9 @@ class Connection(asyncio.BufferedProtocol):
         self._client_address = ""
         self._has_place = False
         self._is_choked = False
+        self._is_reading = True
+        self._has_answered = False
+        self._is_answering = False
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         now = self._loop.time()
@@ -75,7 +78,7 @@ class Connection(asyncio.BufferedProtocol):
         assert listener is not None  # noqa: S101 - set until connection_lost
         listener.remember(self)
         self._answers = Answers(
-            self._session, context, listener.endpoint, self._session_id, address
+            self._session, context, listener.endpoint, self._session_id, address, self._go_on
         )
         context.counters.connections += 1
         full = context.guard.admit_connection(address, context.limits, context.rates, context.now())
@@ -95,11 +98,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was read: one pass through TLS and session, one write."""
-        self._deadlines.received(nbytes, self._loop.time())
         octets = _READ_BUFFER[:nbytes]
         tls = self._tls
+        self._has_answered = False
         if tls is None:
             self._session.receive_data(bytes(octets))
+            self._converse()
         else:
             try:
                 plaintext = tls.receive(octets)
@@ -110,9 +114,11 @@ class Connection(asyncio.BufferedProtocol):
                 self._end_handshake()
             if plaintext:
                 self._session.receive_data(plaintext)
-        self._converse()
-        if tls is not None and tls.is_closed_by_peer:
-            self._end("closed by client")
+            self._converse()
+            if tls.is_closed_by_peer:
+                self._end("closed by client")
+        if not self._has_answered:
+            self._deadlines.received(nbytes, self._loop.time())
 
     def eof_received(self) -> bool:
         """The client has gone: an end of file is never an end of data (RFC 5321 §4.1.1.10)."""
@@ -218,11 +224,13 @@ class Connection(asyncio.BufferedProtocol):
                     answers.recipient(event)
                 case ContentReceived():
                     cipher = self._tls.cipher if self._tls is not None else None
-                    rest = answers.content(event, cipher)
-                    if rest is not None:
-                        self._start(rest)
+                    # What is answered at once goes on in this loop, not in one inside it.
+                    self._is_answering = True
+                    answers.content(event, cipher)
+                    self._is_answering = False
                 case AuthenticationRequested():
-                    self._start(self._authenticate(event, answers))
+                    self._task = self._loop.create_task(self._authenticate(event, answers))
+                    self._task.add_done_callback(self._authentication_ended)
                 case TLSRequested():
                     self._flush()
                     self._start_handshake()
@@ -233,7 +241,8 @@ class Connection(asyncio.BufferedProtocol):
         self._flush()
         if self._is_stopping:
             self.shut_down()
-        self._control_flow()
+        if session.is_waiting or not self._is_reading:
+            self._control_flow()
 
     async def _authenticate(self, event: AuthenticationRequested, answers: Answers) -> None:
         farewell = await answers.authentication(event)
@@ -243,17 +252,16 @@ class Connection(asyncio.BufferedProtocol):
         elif farewell is not None:
             self._say_farewell(farewell)
 
-    def _start(self, answering: Coroutine[Any, Any, None]) -> None:
-        self._task = self._loop.create_task(answering)
-        self._task.add_done_callback(self._go_on)
-
-    def _go_on(self, task: asyncio.Task[None]) -> None:
+    def _authentication_ended(self, task: asyncio.Task[None]) -> None:
         self._task = None
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("session=%s failed", self._session_id, exc_info=error)
             self._say_farewell(replies.CONTROL_ERROR)
             return
-        if self._transport is not None:
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._transport is not None and not self._is_answering:
             self._converse()
 
     @property
@@ -267,21 +275,27 @@ class Connection(asyncio.BufferedProtocol):
         if transport is None or transport.is_closing():
             return
         is_full = session.is_waiting and session.pending_octets > self._context.limits.unread_octets
-        if is_full or self._is_choked:
-            transport.pause_reading()
-        elif not transport.is_reading():
+        is_reading = not (is_full or self._is_choked)
+        if is_reading is self._is_reading:
+            return
+        self._is_reading = is_reading
+        if is_reading:
             transport.resume_reading()
+        else:
+            transport.pause_reading()
 
     def _flush(self) -> None:
         octets = self._session.data_to_send()
+        tls = self._tls
         if octets:
+            self._has_answered = True
             self._deadlines.answered(self._loop.time())
-        if self._tls is None:
-            self._write(octets)
-            return
-        if octets:
-            self._tls.send(octets)
-        self._write(self._tls.data_to_send())
+            if tls is not None:
+                tls.send(octets)
+        if tls is not None:
+            octets = tls.data_to_send()
+        if octets and self._transport is not None:
+            self._transport.write(octets)
 
     def _write(self, octets: bytes) -> None:
         if octets and self._transport is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,11 +24,16 @@ _log = logging.getLogger(__name__)
 class CommitsMail(Protocol):
     """The queue, as far as submission knows it."""
 
-    async def commit(self, message: QueuedMessage) -> None:
-        """Return when the message is durable.
+    def hand_over(self, message: QueuedMessage, done: Callable[[Exception | None], None]) -> None:
+        """Take a message and make it durable.
+
+        Args:
+            message: What was promised to nobody so far.
+            done: Called once in the event loop, maybe at once: with None when the message is
+                durable, else with the reason why it is not.
 
         Raises:
-            Exception: it is not, for whatever reason.
+            Exception: It is not taken, for whatever reason, and `done` is not called.
         """
         ...
 
@@ -70,9 +76,7 @@ class SubmissionContext:
     @property
     def attachment_rules(self) -> AttachmentRules:
         """Which leaves besides text may pass (D-13)."""
-        return AttachmentRules(
-            calendar=self.switches.calendar, inline_images=self.switches.inline_images
-        )
+        return _attachment_rules(self.switches)
 
     def session_settings(self, endpoint: Endpoint) -> SessionSettings:
         """The dialogue's side of limits and switches at this endpoint."""
@@ -85,3 +89,9 @@ class SubmissionContext:
             allows_lf=self.switches.allows_lf_sessions,
             strict_paths=self.switches.strict_paths,
         )
+
+
+# Asked for at every message.
+@functools.lru_cache(maxsize=4)
+def _attachment_rules(switches: Switches) -> AttachmentRules:
+    return AttachmentRules(calendar=switches.calendar, inline_images=switches.inline_images)

@@ -31,7 +31,7 @@ class Deadlines:
     unanswered_octets: int = 0
 
     def received(self, octets: int, now: float) -> None:
-        """Take note of octets from the client."""
+        """Take note of octets from the client that got no answer."""
         self.unanswered_octets += octets
         if self.unanswered_octets > _PROGRESS_OCTETS:
             self.answered(now)

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import ssl
 
-# One TLS record holds at most this much plaintext (RFC 8446 §5.1).
+# One TLS record holds at most this much plaintext (RFC 8446 §5.1), and one reading gives one.
 _RECORD = 16384
+# One for all connections of the loop: it is emptied before the loop turns again.
+_PLAINTEXT = memoryview(bytearray(16 * _RECORD))
+_LAST_RECORD = len(_PLAINTEXT) - _RECORD
 
 # RFC 8314 §4.3 wants the registered names; OpenSSL has its own for TLS 1.2.
 _REGISTERED_NAMES = {
@@ -36,12 +39,8 @@ class TLSLayer:
         self._engine = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.is_established = False
         self.is_closed_by_peer = False
-
-    @property
-    def cipher(self) -> str | None:
+        self.cipher: str | None = None
         """The cipher suite by its registered name, once established."""
-        cipher = self._engine.cipher()
-        return _REGISTERED_NAMES.get(cipher[0], cipher[0]) if cipher else None
 
     @property
     def version(self) -> str | None:
@@ -59,6 +58,8 @@ class TLSLayer:
             if not self.is_established:
                 self._engine.do_handshake()
                 self.is_established = True
+                cipher = self._engine.cipher()
+                self.cipher = _REGISTERED_NAMES.get(cipher[0], cipher[0]) if cipher else None
             return self._read()
         except ssl.SSLWantReadError:
             return b""
@@ -83,20 +84,28 @@ class TLSLayer:
         return self._outgoing.read() if self._outgoing.pending else b""
 
     def _read(self) -> bytes:
+        # The records of one wake-up are decrypted side by side, then copied once.
         pieces: list[bytes] = []
+        length = 0
         try:
             # The engine takes whole records off the pipe: an empty pipe has nothing more to say,
             # and not asking saves an exception a wake-up.
-            while self._incoming.pending or self._engine.pending():
-                if not (piece := self._engine.read(_RECORD)):
+            while self._incoming.pending:
+                if length > _LAST_RECORD:
+                    pieces.append(bytes(_PLAINTEXT[:length]))
+                    length = 0
+                # The type stubs know only the reading that returns octets.
+                count: int = self._engine.read(_RECORD, _PLAINTEXT[length:])  # type: ignore[assignment]
+                if not count:
                     self.is_closed_by_peer = True
                     break
-                pieces.append(piece)
+                length += count
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
             self.is_closed_by_peer = True
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        last = bytes(_PLAINTEXT[:length])
+        return b"".join((*pieces, last)) if pieces else last
 
 
 def server_context(certificate_file: str, key_file: str) -> ssl.SSLContext:

@@ -151,8 +151,7 @@ def delivered_before_answered() -> None:
     from reference_relay.smtp import replies
     from reference_relay.submission.answers import Answers
 
-    @around(Answers, "_commit")
-    async def patient(original: Broken, self: Any, message: Any) -> None:
+    async def delivered(self: Any, message: Any) -> None:
         queue = self._context.queue
         await queue.commit(message)
         states = [RecipientState.SUBMITTED]
@@ -163,6 +162,11 @@ def delivered_before_answered() -> None:
             self._session.reject(replies.ACCESS_DENIED)
         else:
             self._session.accept(self._context.wording.message_queued(message.queue_id))
+        self._go_on()
+
+    @around(Answers, "_commit")
+    def patient(original: Broken, self: Any, message: Any) -> None:
+        self._patient = asyncio.get_running_loop().create_task(delivered(self, message))
 
 
 def commands_taken_out_of_content() -> None:

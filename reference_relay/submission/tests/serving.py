@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from base64 import b64encode
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,9 +42,13 @@ class Spool:
     messages: list[QueuedMessage] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def commit(self, message: QueuedMessage) -> None:
-        await self.gate.wait()
-        self.messages.append(message)
+    def hand_over(self, message: QueuedMessage, done: Callable[[Exception | None], None]) -> None:
+        def committed(_: object) -> None:
+            self.messages.append(message)
+            done(None)
+
+        waiting = asyncio.ensure_future(self.gate.wait())
+        waiting.add_done_callback(committed)
 
 
 class Passwords:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,10 +41,10 @@ class Spool:
     messages: list[QueuedMessage] = field(default_factory=list)
     error: Exception | None = None
 
-    async def commit(self, message: QueuedMessage) -> None:
-        if self.error is not None:
-            raise self.error
-        self.messages.append(message)
+    def hand_over(self, message: QueuedMessage, done: Callable[[Exception | None], None]) -> None:
+        if self.error is None:
+            self.messages.append(message)
+        done(self.error)
 
 
 class Passwords:
