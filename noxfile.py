@@ -88,6 +88,13 @@ def interop(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def peers(session: nox.Session) -> None:
+    """Certify Postfix, Exim, aiosmtpd and Node smtp-server, each with its profile."""
+    install(session, "suite", "bench")
+    hand_over(session, "-m", "conformance.peers", *session.posargs)
+
+
+@nox.session(default=False)
 def crash(session: nox.Session) -> None:
     """Kill the relay 50 times at random moments after a 250; nothing may be lost or cut."""
     install(session, "suite")

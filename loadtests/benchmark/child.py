@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fixtures.peers.programs import Missing
 from loadtests.benchmark import footprint
 from loadtests.benchmark.pinning import Cores
 
@@ -21,10 +22,6 @@ _READY_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
 _SHOWN_OCTETS = 600
-
-
-class Missing(Exception):
-    """A server that cannot be measured here; the message says why and what would help."""
 
 
 class Child:
@@ -133,12 +130,3 @@ def _greets(address: str, port: int) -> bool:
             return client.recv(512).startswith(b"220")
     except OSError:
         return False
-
-
-def free_port(address: str) -> int:
-    """Let the kernel choose a port, for a server that must be told one.
-
-    Somebody else may take it meanwhile; the server then says so and is named as missing.
-    """
-    with socket.create_server((address, 0)) as listening:
-        return int(listening.getsockname()[1])

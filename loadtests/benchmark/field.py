@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fixtures.certificates import CertificateAuthority
-from loadtests.benchmark.child import Missing
+from fixtures.peers.programs import Missing
 from loadtests.benchmark.pinning import Cores
 from loadtests.benchmark.server import HOST, Ground, Promise, Running, Server
 from loadtests.benchmark.servers.aiosmtpd import Aiosmtpd

@@ -9,7 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from loadtests.benchmark.child import Child, Missing
+from fixtures.peers.programs import Missing
+from loadtests.benchmark.child import Child
 from loadtests.benchmark.server import ADDRESS, HOST, Ground, Promise, Running, module_environment
 
 _PROGRAM = "loadtests.benchmark.servers.aiosmtpd_sink"

@@ -7,21 +7,15 @@ up by Cyrus SASL in a small database, which is the cheapest check Postfix has.
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtests.benchmark.child import Child, Missing, free_port
+from fixtures.peers import postfix_package
+from fixtures.peers.postfix_package import INSTALL
+from fixtures.peers.programs import free_port, program, run
+from loadtests.benchmark.child import Child
 from loadtests.benchmark.server import ADDRESS, HOST, Ground, Promise, Running
-
-_INSTALL = "Debian: apt-get install postfix sasl2-bin libsasl2-modules"
-_COMMAND_SECONDS = 30
-# Debian's and Ubuntu's place, then the project's own.
-_DAEMON_FOLDERS = (Path("/usr/lib/postfix/sbin"), Path("/usr/libexec/postfix"))
-# Where programs for administrators live, on the path or not.
-_SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
 _MASTER = """\
 {address}:{port} inet n - n - - smtpd
@@ -101,12 +95,7 @@ class Postfix:
         Raises:
             Missing: One is not there, or this is not root, which Postfix insists on.
         """
-        for name in ("postconf", "saslpasswd2"):
-            _program(name)
-        _daemons()
-        if os.geteuid() != 0:
-            raise Missing("Postfix's master starts as root only")
-        return f"Postfix {_run([_program('postconf'), '-dh', 'mail_version'])}"
+        return postfix_package.prepared()
 
     def start(self, ground: Ground) -> Running:
         """Start it.
@@ -116,7 +105,7 @@ class Postfix:
         """
         folder = ground.folder
         port = free_port(ADDRESS)
-        daemons = _daemons()
+        daemons = postfix_package.daemons()
         for name in ("etc", "etc/sasl", "queue", "data", "log"):
             (folder / name).mkdir()
         # Its own user writes there, and must be able to get there.
@@ -126,7 +115,7 @@ class Postfix:
             "port": port,
             "host": HOST,
             "folder": folder,
-            "commands": Path(_program("postconf")).parent,
+            "commands": Path(program("postconf", INSTALL)).parent,
             "daemons": daemons,
             "certificate": ground.certificate_file,
             "key": ground.key_file,
@@ -135,7 +124,7 @@ class Postfix:
         (folder / "etc" / "master.cf").write_text(_MASTER.format_map(values))
         (folder / "etc" / "sasl" / "smtpd.conf").write_text(_SASL.format_map(values))
         self._add_account(ground)
-        _run([_program("postfix"), "-c", str(folder / "etc"), "check"])
+        run([program("postfix", INSTALL), "-c", str(folder / "etc"), "check"])
         child = Child(
             [str(daemons / "master"), "-c", str(folder / "etc"), "-d"], folder, ground.cores
         )
@@ -144,33 +133,6 @@ class Postfix:
 
     def _add_account(self, ground: Ground) -> None:
         passwords = ground.folder / "data" / "passwords"
-        order = [_program("saslpasswd2"), "-p", "-c", "-f", str(passwords), "-u", HOST]
-        _run([*order, ground.login.username], ground.login.password)
+        order = [program("saslpasswd2", INSTALL), "-p", "-c", "-f", str(passwords), "-u", HOST]
+        run([*order, ground.login.username], ground.login.password)
         shutil.chown(passwords, "postfix")
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name, path=_SEARCH_PATH)
-    if found is None:
-        raise Missing(f"{name} is not installed ({_INSTALL})")
-    return found
-
-
-def _daemons() -> Path:
-    for folder in _DAEMON_FOLDERS:
-        if (folder / "master").exists():
-            return folder
-    raise Missing(f"Postfix is not installed ({_INSTALL})")
-
-
-def _run(arguments: list[str], given: str = "") -> str:
-    name = Path(arguments[0]).name
-    try:
-        ended = subprocess.run(
-            arguments, input=given, capture_output=True, text=True, timeout=_COMMAND_SECONDS
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        raise Missing(f"cannot run {name}") from None
-    if ended.returncode:
-        raise Missing(f"{name} failed: {' '.join(ended.stderr.split())[-300:]}")
-    return ended.stdout.strip()

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtests.benchmark.child import Child, Missing
+from fixtures.peers import npm
+from fixtures.peers.programs import program
+from loadtests.benchmark.child import Child
 from loadtests.benchmark.server import ADDRESS, HOST, Ground, Promise, Running
 
-# Pinned, so that a run next year measures the same peer; npm checks what it fetches.
-_PACKAGE = "smtp-server@3.21.6"
 _PROGRAM = Path(__file__).with_name("smtp_server_sink.cjs")
-_INSTALL_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +28,7 @@ class SmtpServer:
         Raises:
             Missing: No Node, no npm, or npm cannot fetch it.
         """
-        node = _program("node")
-        folder = _folder(cache)
-        found = _version(folder)
-        if found != _PACKAGE:
-            _install(folder)
-            found = _version(folder)
-        node_version = subprocess.run(
-            [node, "--version"], capture_output=True, text=True, check=False
-        ).stdout.strip()
-        return f"{found.replace('@', ' ')}, Node {node_version.removeprefix('v')}"
+        return npm.prepared(_folder(cache), npm.SMTP_SERVER)
 
     def start(self, ground: Ground) -> Running:
         """Start it.
@@ -63,37 +51,11 @@ class SmtpServer:
                 }
             )
         )
-        child = Child([_program("node"), str(_PROGRAM), str(order)], ground.folder, ground.cores)
+        child = Child(
+            [program("node", npm.INSTALL), str(_PROGRAM), str(order)], ground.folder, ground.cores
+        )
         return Running((ADDRESS, child.ready_line()["port"]), child.pid, child.stop)
 
 
 def _folder(cache: Path) -> Path:
     return cache / "smtp-server"
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise Missing(f"{name} is not installed (Debian: apt-get install nodejs npm)")
-    return found
-
-
-def _version(folder: Path) -> str:
-    try:
-        text = (folder / "node_modules" / "smtp-server" / "package.json").read_text()
-        return f"smtp-server@{json.loads(text)['version']}"
-    except (OSError, ValueError, KeyError):
-        return ""
-
-
-def _install(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    order = ["install", "--no-save", "--no-package-lock", "--no-audit", "--no-fund"]
-    # A script of a package has no business here; none of these three needs one.
-    order += ["--ignore-scripts", "--prefix", str(folder), _PACKAGE]
-    try:
-        subprocess.run(
-            [_program("npm"), *order], check=True, capture_output=True, timeout=_INSTALL_SECONDS
-        )
-    except (OSError, subprocess.SubprocessError):
-        raise Missing(f"npm could not install {_PACKAGE}") from None

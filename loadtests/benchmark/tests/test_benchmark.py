@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.peers.programs import Missing
 from loadtests.benchmark import footprint, rounds, sample
 from loadtests.benchmark.__main__ import ExitCode, main
-from loadtests.benchmark.child import Child, Missing
+from loadtests.benchmark.child import Child
 from loadtests.benchmark.effort import QUICK
 from loadtests.benchmark.field import DISCARDING_RELAY, PEERS, Field
 from loadtests.benchmark.pinning import Cores
