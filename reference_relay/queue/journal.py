@@ -6,17 +6,18 @@ Measured: one sync per message costs two to three times the CPU and most of the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 from queue import Empty, SimpleQueue
 
 from reference_relay.queue.counters import QueueCounters
 from reference_relay.queue.queued_message import QueuedMessage
-from reference_relay.queue.spool import DuplicateMessageError, QueueError, Settlement, Spool
+from reference_relay.queue.spool import DuplicateMessageError, Settlement, Spool
+from reference_relay.queue.spool_file import QueueError
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +39,14 @@ class Commit:
     done: Callable[[Exception | None], None]
 
 
-class _Order(Enum):
-    FLUSH = "flush"
-    STOP = "stop"
+@dataclass(frozen=True, slots=True, eq=False)
+class _Flush:
+    """Write what waits; the future, if any, ends when that is durable."""
+
+    future: asyncio.Future[None] | None = None
+
+
+_STOP = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Journal:
         self._retention = retention
         self._on_committed = on_committed
         self._on_settled = on_settled
-        self._orders: SimpleQueue[Commit | _Order] = SimpleQueue()
+        self._orders: SimpleQueue[Commit | _Flush | object] = SimpleQueue()
         # Shared with the thread; a deque's append and popleft are atomic.
         self._settlements: deque[Settlement] = deque()
         self._flush_timer: asyncio.TimerHandle | None = None
@@ -99,6 +105,18 @@ class Journal:
         self._settlements.append(settlement)
         self._flush_after(_FLUSH_SECONDS)
 
+    async def flush(self) -> None:
+        """Return when everything that was handed over before is durable.
+
+        Raises:
+            QueueError: it is not, yet; it will be tried again.
+        """
+        if self._loop is None:
+            raise QueueError("the queue is closed")
+        future = self._loop.create_future()
+        self._orders.put(_Flush(future))
+        await future
+
     async def stop(self) -> None:
         """Write what was handed over, then end the thread."""
         thread, self._thread = self._thread, None
@@ -107,7 +125,7 @@ class Journal:
         loop, self._loop = self._loop, None
         if self._flush_timer is not None:
             self._flush_timer.cancel()
-        self._orders.put(_Order.STOP)
+        self._orders.put(_STOP)
         while thread.is_alive() and loop is not None:
             # The thread's last reports come through the loop, so the loop has to turn.
             await loop.run_in_executor(None, thread.join, 1.0)
@@ -119,7 +137,7 @@ class Journal:
 
     def _flush(self) -> None:
         self._flush_timer = None
-        self._orders.put(_Order.FLUSH)
+        self._orders.put(_Flush())
 
     # The rest runs in the commit thread, but for what `_report` schedules.
 
@@ -129,28 +147,35 @@ class Journal:
             return
         is_stopping = False
         while not is_stopping:
-            commits, is_stopping = self._next_batch()
+            commits, flushes, is_stopping = self._next_batch()
             settlements = self._take_settlements()
+            error: QueueError | None = None
             if commits or settlements:
-                self._write(loop, commits, settlements)
+                error = self._write(loop, commits, settlements)
+            if flushes:
+                # Behind the report of what they wait for.
+                self._call(loop, self._end_flushes, flushes, error)
             self._prune()
 
-    def _next_batch(self) -> tuple[list[Commit], bool]:
+    def _next_batch(self) -> tuple[list[Commit], list[asyncio.Future[None]], bool]:
         order = self._orders.get()
         commits: list[Commit] = []
+        flushes: list[asyncio.Future[None]] = []
         octets = 0
         while True:
-            if order is _Order.STOP:
-                return commits, True
+            if order is _STOP:
+                return commits, flushes, True
+            if isinstance(order, _Flush) and order.future is not None:
+                flushes.append(order.future)
             if isinstance(order, Commit):
                 commits.append(order)
                 octets += len(order.message.content)
             if len(commits) >= _BATCH_MESSAGES or octets >= _BATCH_OCTETS:
-                return commits, False
+                return commits, flushes, False
             try:
                 order = self._orders.get_nowait()
             except Empty:
-                return commits, False
+                return commits, flushes, False
 
     def _take_settlements(self) -> list[Settlement]:
         settlements = []
@@ -163,7 +188,7 @@ class Journal:
         loop: asyncio.AbstractEventLoop,
         commits: list[Commit],
         settlements: list[Settlement],
-    ) -> None:
+    ) -> QueueError | None:
         error: QueueError | None = None
         began = loop.time()
         try:
@@ -175,16 +200,13 @@ class Journal:
         except DuplicateMessageError as duplicate:
             if len(commits) + len(settlements) > 1:
                 # One bad ID must not refuse its neighbours.
-                for settlement in settlements:
-                    self._write(loop, [], [settlement])
-                for each in commits:
-                    self._write(loop, [each], [])
-                return
+                errors = [self._write(loop, [], [each]) for each in settlements]
+                errors += [self._write(loop, [each], []) for each in commits]
+                return next((each for each in errors if each is not None), None)
             if settlements:
                 # Never again, or it would stand in the way for ever. Whoever issued it has a bug.
                 _log.critical("event=notification_lost error=%r", str(duplicate))
-                self._write(loop, [], [replace(settlements[0], notifications=())])
-                return
+                return self._write(loop, [], [replace(settlements[0], notifications=())])
             error = duplicate
         except QueueError as queue_error:
             error = queue_error
@@ -195,11 +217,26 @@ class Journal:
         if error is not None:
             # Here, not in the loop: a later settlement must not overtake an earlier one.
             self._settlements.extendleft(reversed(settlements))
-        try:
-            loop.call_soon_threadsafe(self._report, commits, settlements, error)
-        except RuntimeError:
-            # The loop is closed: nobody waits for an answer any more.
-            return
+        self._call(loop, self._report, commits, settlements, error)
+        return error
+
+    def _call(
+        self, loop: asyncio.AbstractEventLoop, report: Callable[..., None], *arguments: object
+    ) -> None:
+        # When the loop is closed, nobody waits for an answer any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(report, *arguments)
+
+    def _end_flushes(
+        self, flushes: Sequence[asyncio.Future[None]], error: QueueError | None
+    ) -> None:
+        for future in flushes:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
 
     def _report(
         self, commits: list[Commit], settlements: list[Settlement], error: QueueError | None

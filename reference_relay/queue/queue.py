@@ -7,12 +7,9 @@ any moment leads to another attempt, never to a loss.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from reference_relay.queue.counters import QueueCounters
@@ -22,26 +19,32 @@ from reference_relay.queue.queued_message import (
     Deferred,
     Failed,
     MessageStatus,
+    Obeyed,
+    Order,
     Outcome,
     QueuedMessage,
-    RecipientState,
-    RecipientStatus,
     StatusEvent,
     event_of,
 )
-from reference_relay.queue.retry import RetrySchedule
-from reference_relay.queue.spool import QueueError, Settlement, Spool, Stored
+from reference_relay.queue.room import Room
+from reference_relay.queue.schedule import Entry, Place, Schedule
+from reference_relay.queue.settings import QueueSettings
+from reference_relay.queue.spool import QueueFull, Settlement, Spool
+from reference_relay.queue.spool_file import QueueError
+from reference_relay.queue.spool_reader import Damaged, Selection, SpoolReader, Stored
+from reference_relay.queue.status import message_status
 
-__all__ = ["Queue", "QueueError"]
+__all__ = ["Queue", "QueueError", "QueueFull", "QueueSettings"]
 
 _log = logging.getLogger(__name__)
 
 # Content kept in memory for the first delivery; what exceeds it is reread from the spool.
 _MEMORY_OCTETS = 64 * 1024 * 1024
-# Longer than the give-up time, so that no message outlives its own history.
-_RETENTION_SECONDS = 7 * 86400.0
 # How often a waiting claim looks at the clock, which may be a virtual one that jumps.
 _CLOCK_LOOK_SECONDS = 0.5
+# How many messages are reread with one change of threads, which costs as much as reading ten.
+_READ_AT_ONCE = 32
+_DELETED = Failed("5.7.0 Deleted from the queue by an operator")
 
 # Makes the relay's own mail about outcomes as they are recorded.
 Notify = Callable[[Mapping[int, Outcome]], Sequence[QueuedMessage]]
@@ -51,67 +54,45 @@ def _nobody(_recorded: Mapping[int, Outcome]) -> Sequence[QueuedMessage]:
     return ()
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """What memory knows of an unsettled message."""
-
-    number: int
-    queue_id: str
-    accepted_at: float
-    attempts: int = 0
-    message: QueuedMessage | None = None
-    pending: tuple[int, ...] | None = None
-    """Recipients without a final outcome; None: the spool knows."""
-    outstanding: set[int] = field(default_factory=set)
-    """Recipients of the present attempt that have no outcome yet."""
-    is_warned: bool = False
-    is_overdue: bool = False
-    """What the present attempt was told."""
-
-
 class Queue:
     """The queue of one shard. All methods belong to the event loop's thread."""
 
-    def __init__(self, spool: Spool, retry: RetrySchedule, retention: Retention) -> None:
+    def __init__(
+        self, spool: Spool, directory: Path, now: Callable[[], float], settings: QueueSettings
+    ) -> None:
         self._spool = spool
-        self._retry = retry
-        self._now = retention.now
+        self._retry = settings.retry
+        self._now = now
+        self._room = Room(directory, settings.room)
         self._status_reader = spool.reader()
         self._content_reader = spool.reader()
         self._reading = ThreadPoolExecutor(1, "queue-read")
+        retention = Retention(now, settings.retention_seconds)
         self._journal = Journal(spool, retention, self._activate, self._settled)
         self._last_number, self._last_queue_id = spool.last()
-        self._fresh: deque[_Entry] = deque()
-        self._scheduled: list[tuple[float, int, _Entry]] = []
-        self._claimed: dict[str, _Entry] = {}
-        self._depth = 0
+        self._entries: dict[str, Entry] = {}
+        self._schedule = Schedule()
         self._memory_octets = 0
-        self._is_turn_of_scheduled = False
         self._unwritten: dict[int, list[tuple[int, StatusEvent]]] = {}
         self._waiters: set[asyncio.Future[None]] = set()
 
     @classmethod
     def open(
-        cls,
-        directory: Path,
-        now: Callable[[], float],
-        retry: RetrySchedule | None = None,
-        retention_seconds: float = _RETENTION_SECONDS,
+        cls, directory: Path, now: Callable[[], float], settings: QueueSettings | None = None
     ) -> Queue:
         """Open the queue in a directory, made if need be, and recover what is not settled.
 
         Args:
             directory: this shard's own.
             now: the relay's clock, seconds since the epoch; also called from the commit thread.
-            retry: when to try again; D-24 unless told otherwise.
-            retention_seconds: how long after acceptance the status of settled mail is kept.
+            settings: retries, limits, retention.
 
         Raises:
             QueueError: not writable, in use, of an unknown version, or not readable.
         """
         spool = Spool.open(directory)
         try:
-            queue = cls(spool, retry or RetrySchedule(), Retention(now, retention_seconds))
+            queue = cls(spool, directory, now, settings or QueueSettings())
             queue._recover()
         except BaseException:
             spool.close()
@@ -133,7 +114,12 @@ class Queue:
     @property
     def depth(self) -> int:
         """How many messages are not settled."""
-        return self._depth
+        return len(self._entries)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether mail has to be refused now, for the time being."""
+        return self._room.is_full(len(self._entries))
 
     @property
     def last_queue_id(self) -> str | None:
@@ -150,12 +136,20 @@ class Queue:
         """How large the batches were and how long they took."""
         return self._journal.counters
 
+    def places(self) -> Mapping[Place, int]:
+        """Count the unsettled messages by where they are."""
+        found = dict.fromkeys(Place, 0)
+        for entry in self._entries.values():
+            found[entry.place] += 1
+        return found
+
     async def commit(self, message: QueuedMessage) -> None:
         """Return when the message is durable; from then on it will be delivered.
 
         A caller that is cancelled meanwhile does not undo the commit.
 
         Raises:
+            QueueFull: there is no room, on the disk or in the queue.
             QueueError: the message was not accepted; nobody may say that it was.
         """
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -179,32 +173,35 @@ class Queue:
             done: called in the loop when the message is durable, or with a QueueError.
 
         Raises:
-            QueueError: the queue is closed; `done` is not called.
+            QueueFull: there is no room; `done` is not called.
+            QueueError: the queue is closed; nor is it then.
         """
+        if self.is_full:
+            raise QueueFull("the queue is full")
         self._journal.commit(*self._numbered(message), done)
 
     async def claim(self) -> ClaimedMessage:
         """Wait for the next due message and hand it out for one attempt."""
         while True:
-            entry = self._take_due()
+            entry = self._schedule.take(self._now())
             if entry is None:
                 await self._wait()
                 continue
-            message = entry.message
-            if message is not None:
-                self._memory_octets -= len(message.content)
-                entry.message = None
-            else:
-                message = await self._reread(entry)
-                if message is None:
-                    continue
+            if entry.message is None:
+                await self._reread(entry)
+                continue
+            message, entry.message = entry.message, None
+            self._memory_octets -= len(message.content)
+            if entry.is_held:
+                entry.place = Place.HELD
+                continue
             pending = entry.pending or ()
+            entry.place = Place.CLAIMED
             entry.attempts += 1
             entry.outstanding = set(pending)
             entry.is_overdue = not entry.is_warned and self._retry.is_overdue(
                 entry.accepted_at, self._now()
             )
-            self._claimed[entry.queue_id] = entry
             return ClaimedMessage(message, pending, entry.attempts, entry.is_overdue)
 
     def settle(
@@ -231,8 +228,12 @@ class Queue:
         Raises:
             ValueError: the message or a recipient is not claimed.
         """
-        entry = self._claimed.get(queue_id)
-        if entry is None or not outcomes.keys() <= entry.outstanding:
+        entry = self._entries.get(queue_id)
+        if (
+            entry is None
+            or entry.place is not Place.CLAIMED
+            or not outcomes.keys() <= entry.outstanding
+        ):
             raise ValueError(f"{queue_id} is not claimed for all of {sorted(outcomes)}")
         now = self._now()
         next_attempt = self._retry.next_attempt(entry.accepted_at, entry.attempts, now)
@@ -246,31 +247,31 @@ class Queue:
         entry.pending = tuple(r for r in entry.pending or () if r not in final)
         is_over = not entry.outstanding
         retry = (entry.attempts, next_attempt) if next_attempt is not None else None
+        is_warning = entry.is_overdue and bool(notifications)
+        entry.is_warned = entry.is_warned or is_warning
         self._record(
             Settlement(
                 number=entry.number,
                 events=tuple((r, event_of(outcome, now)) for r, outcome in recorded.items()),
                 retry=retry if is_over and entry.pending else None,
                 is_final=not entry.pending,
-                is_warned=entry.is_overdue and bool(notifications),
+                is_warned=is_warning,
                 notifications=notifications,
             )
         )
-        entry.is_warned = entry.is_warned or (entry.is_overdue and bool(notifications))
         if is_over:
-            del self._claimed[queue_id]
             if entry.pending and retry is not None:
-                self._schedule(entry, retry[1])
+                self._put_back(entry, retry[1])
             else:
-                self._depth -= 1
+                del self._entries[queue_id]
         return recorded
 
     def release(self, queue_id: str) -> None:
         """Put a claimed message back, due at once, as if the attempt had not begun."""
-        entry = self._claimed.pop(queue_id, None)
-        if entry is not None:
+        entry = self._entries.get(queue_id)
+        if entry is not None and entry.place is Place.CLAIMED:
             entry.attempts -= 1
-            self._schedule(entry, self._now())
+            self._put_back(entry, self._now())
 
     def status(self, queue_id: str) -> MessageStatus | None:
         """Return what became of an accepted message, or None if it is not known (any more).
@@ -279,25 +280,42 @@ class Queue:
             QueueError: the spool cannot be read.
         """
         stored = self._status_reader.status(queue_id)
-        if stored is None:
-            return None
-        message = stored.message
-        histories = [
-            [StatusEvent(message.accepted_at, RecipientState.SUBMITTED)]
-            for _ in message.envelope.recipients
-        ]
-        # What is written but not yet reported as written would show twice.
-        unwritten = [e for e in self._unwritten.get(stored.number, ()) if e not in stored.events]
-        for recipient, event in (*stored.events, *unwritten):
-            histories[recipient].append(event)
-        return MessageStatus(
-            queue_id,
-            message.accepted_at,
-            tuple(
-                RecipientStatus(recipient.mailbox, tuple(history))
-                for recipient, history in zip(message.envelope.recipients, histories, strict=True)
-            ),
-        )
+        return None if stored is None else self._status_of(stored)
+
+    async def select(self, selection: Selection) -> list[MessageStatus]:
+        """Return what became of some messages, the latest first.
+
+        Raises:
+            QueueError: the spool cannot be read.
+        """
+        # Beside the loop: an unusual selection may have to look at everything.
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._reading, self._content_reader.select, selection)
+        return [self._status_of(stored) for stored in found]
+
+    async def obey(self, order: Order, queue_ids: Collection[str] | None) -> Obeyed:
+        """Do what an operator wants, to some messages or to all; durable on return.
+
+        Held mail is not attempted until it is released, which makes it due at once; neither ends
+        an attempt under way. Flushing makes due at once what waits for its retry. What is deleted
+        counts as bounced, and nobody gets a DSN.
+
+        Raises:
+            QueueError: it is not durable yet.
+        """
+        wanted = list(self._entries) if queue_ids is None else queue_ids
+        entries = [(each, self._entries.get(each)) for each in wanted]
+        done, busy = 0, []
+        for queue_id, entry in entries:
+            if entry is None:
+                continue
+            if order is Order.DELETE and entry.place in (Place.CLAIMED, Place.READING):
+                busy.append(queue_id)
+            elif self._obey(order, entry):
+                done += 1
+        if done:
+            await self._journal.flush()
+        return Obeyed(done, tuple(busy), tuple(each for each, entry in entries if entry is None))
 
     def wake(self) -> None:
         """Look at the clock now: it was moved, or something became due."""
@@ -305,15 +323,59 @@ class Queue:
             if not waiter.done():
                 waiter.set_result(None)
 
+    def _obey(self, order: Order, entry: Entry) -> bool:
+        """Do one thing to one message; return whether that changed anything."""
+        match order:
+            case Order.HOLD if not entry.is_held:
+                entry.is_held = True
+                if entry.place is Place.WAITING:
+                    self._schedule.cancel(entry, Place.HELD)
+                self._record(Settlement(entry.number, (), is_held=True))
+                return True
+            case Order.RELEASE if entry.is_held:
+                entry.is_held = False
+                if entry.place is Place.HELD:
+                    self._put_back(entry, self._now())
+                self._record(Settlement(entry.number, (), is_held=False))
+                return True
+            case Order.FLUSH if entry.place is Place.WAITING:
+                self._schedule.add_ready(entry)
+                self.wake()
+                return True
+            case Order.DELETE:
+                self._delete(entry)
+                return True
+            case _:
+                return False
+
+    def _delete(self, entry: Entry) -> None:
+        self._schedule.cancel(entry, Place.HELD)
+        self._forget_content(entry)
+        if entry.pending is None:
+            stored = self._status_reader.status(entry.queue_id)
+            entry.pending = stored.pending if stored is not None else ()
+        event = event_of(_DELETED, self._now())
+        events = tuple((recipient, event) for recipient in entry.pending)
+        self._record(Settlement(entry.number, events, is_final=True))
+        del self._entries[entry.queue_id]
+
+    def _status_of(self, stored: Stored) -> MessageStatus:
+        # What is written but not yet reported as written would show twice.
+        unwritten = [e for e in self._unwritten.get(stored.number, ()) if e not in stored.events]
+        entry = self._entries.get(stored.message.queue_id)
+        return message_status(stored, unwritten, entry)
+
     def _recover(self) -> None:
         for each in self._spool.unsettled():
-            entry = _Entry(each.number, each.queue_id, each.accepted_at, each.attempts)
-            entry.is_warned = each.is_warned
-            # Never attempted: due at once, whatever the clock says after a restart.
-            due = 0.0 if each.next_attempt is None else each.next_attempt
-            self._scheduled.append((due, each.number, entry))
-        heapq.heapify(self._scheduled)
-        self._depth = len(self._scheduled)
+            entry = Entry(each.number, each.queue_id, each.accepted_at, each.attempts)
+            entry.is_warned = bool(each.is_warned)
+            entry.is_held = bool(each.is_held)
+            self._entries[each.queue_id] = entry
+            if entry.is_held:
+                entry.place = Place.HELD
+            else:
+                # Never attempted: due at once, whatever the clock says after a restart.
+                self._schedule.add_later(entry, each.next_attempt or 0.0)
 
     def _numbered(self, message: QueuedMessage) -> tuple[int, QueuedMessage]:
         self._last_number += 1
@@ -321,18 +383,27 @@ class Queue:
 
     def _activate(self, written: Sequence[tuple[int, QueuedMessage]]) -> None:
         for number, message in written:
-            entry = _Entry(number, message.queue_id, message.accepted_at)
+            entry = Entry(number, message.queue_id, message.accepted_at)
             entry.pending = tuple(range(len(message.envelope.recipients)))
-            if self._memory_octets + len(message.content) <= _MEMORY_OCTETS:
-                entry.message = message
-                self._memory_octets += len(message.content)
-            self._fresh.append(entry)
-        self._depth += len(written)
+            self._remember_content(entry, message)
+            self._entries[entry.queue_id] = entry
+            self._schedule.add_ready(entry)
         if written:
             self.wake()
 
+    def _remember_content(self, entry: Entry, message: QueuedMessage) -> None:
+        if self._memory_octets + len(message.content) <= _MEMORY_OCTETS:
+            entry.message = message
+            self._memory_octets += len(message.content)
+
+    def _forget_content(self, entry: Entry) -> None:
+        if entry.message is not None:
+            self._memory_octets -= len(entry.message.content)
+            entry.message = None
+
     def _record(self, settlement: Settlement) -> None:
-        self._unwritten.setdefault(settlement.number, []).extend(settlement.events)
+        if settlement.events:
+            self._unwritten.setdefault(settlement.number, []).extend(settlement.events)
         self._journal.settle(settlement)
 
     def _settled(self, settlements: Sequence[Settlement]) -> None:
@@ -344,16 +415,11 @@ class Queue:
                     del self._unwritten[settlement.number]
             self._activate(settlement.notifications)
 
-    def _take_due(self) -> _Entry | None:
-        is_scheduled_due = bool(self._scheduled) and self._scheduled[0][0] <= self._now()
-        # In turn, so that neither a backlog nor a stream of new mail starves the other.
-        self._is_turn_of_scheduled = not self._is_turn_of_scheduled
-        if is_scheduled_due and (self._is_turn_of_scheduled or not self._fresh):
-            return heapq.heappop(self._scheduled)[2]
-        return self._fresh.popleft() if self._fresh else None
-
-    def _schedule(self, entry: _Entry, due: float) -> None:
-        heapq.heappush(self._scheduled, (due, entry.number, entry))
+    def _put_back(self, entry: Entry, due: float) -> None:
+        if entry.is_held:
+            entry.place = Place.HELD
+            return
+        self._schedule.add_later(entry, due)
         self.wake()
 
     async def _wait(self) -> None:
@@ -361,7 +427,8 @@ class Queue:
         waiter = loop.create_future()
         self._waiters.add(waiter)
         # Without a schedule only a commit can bring something, and that wakes.
-        timer = loop.call_later(_CLOCK_LOOK_SECONDS, self.wake) if self._scheduled else None
+        is_timed = self._schedule.has_later
+        timer = loop.call_later(_CLOCK_LOOK_SECONDS, self.wake) if is_timed else None
         try:
             await waiter
         finally:
@@ -369,29 +436,47 @@ class Queue:
             if timer is not None:
                 timer.cancel()
 
-    async def _reread(self, entry: _Entry) -> QueuedMessage | None:
+    async def _reread(self, first: Entry) -> None:
+        """Fetch the content of an entry and of those due behind it, and make them ready."""
+        entries = [first]
+        while len(entries) < _READ_AT_ONCE and (more := self._schedule.take_later(self._now())):
+            entries.append(more)
+        for entry in entries:
+            entry.place = Place.READING
+        numbers = [entry.number for entry in entries if entry.message is None]
         reading = asyncio.get_running_loop().run_in_executor(
-            self._reading, self._content_reader.message, entry.number
+            self._reading, _read, self._content_reader, numbers
         )
         try:
-            stored = await reading
-            if stored is None:
-                raise QueueError("its content is gone")
+            found = await reading
         except asyncio.CancelledError:
-            self._schedule(entry, self._now())
+            for entry in entries:
+                self._put_back(entry, self._now())
             raise
+        for entry in reversed(entries):
+            stored = found.get(entry.number)
+            if isinstance(stored, Stored):
+                if entry.pending is None:
+                    entry.pending = stored.pending
+                # Whatever the limit: these are the next to be delivered.
+                entry.message = stored.message
+                self._memory_octets += len(stored.message.content)
+            elif entry.message is None:
+                # Set aside, not deleted: the next start will look at it again.
+                entry.place = Place.DAMAGED
+                _log.error("event=quarantined queue_id=%s error=%r", entry.queue_id, str(stored))
+                continue
+            self._schedule.add_ready(entry, is_first=True)
+
+
+def _read(reader: SpoolReader, numbers: Sequence[int]) -> dict[int, Stored | QueueError]:
+    found: dict[int, Stored | QueueError] = {}
+    for number in numbers:
+        try:
+            found[number] = reader.message(number) or Damaged("its content is gone")
         except QueueError as error:
-            # Set aside, not deleted: the next start will look at it again.
-            _log.error("event=unreadable queue_id=%s error=%r", entry.queue_id, str(error))
-            return None
-        if entry.pending is None:
-            entry.pending = _pending(stored)
-        return stored.message
-
-
-def _pending(stored: Stored) -> tuple[int, ...]:
-    final = {recipient for recipient, event in stored.events if event.state.is_final}
-    return tuple(r for r in range(len(stored.message.envelope.recipients)) if r not in final)
+            found[number] = error
+    return found
 
 
 def _given_up(outcome: Outcome) -> Outcome:

@@ -104,13 +104,60 @@ class RecipientStatus:
         return self.history[-1].state
 
 
+class MessageState(Enum):
+    """Where a message as a whole is."""
+
+    QUEUED = "queued"
+    """Due now or later, or being delivered."""
+    HELD = "held"
+    """An operator wants no further attempt for now."""
+    DAMAGED = "damaged"
+    """The disk does not give back what was written."""
+    SETTLED = "settled"
+    """Every recipient has a final outcome."""
+
+
 @dataclass(frozen=True, slots=True)
 class MessageStatus:
-    """What became of a message so far."""
+    """What became of a message so far.
+
+    Attributes:
+        octets: Of its content, as it was spooled.
+        next_attempt: Seconds since the epoch; None: at once, or never again.
+    """
 
     queue_id: str
     accepted_at: float
     recipients: tuple[RecipientStatus, ...]
+    configuration_id: str = ""
+    reverse_path: Mailbox | None = None
+    octets: int = 0
+    state: MessageState = MessageState.QUEUED
+    attempts: int = 0
+    next_attempt: float | None = None
+
+
+class Order(Enum):
+    """What an operator may do to mail in the queue."""
+
+    HOLD = "hold"
+    RELEASE = "release"
+    DELETE = "delete"
+    FLUSH = "flush"
+
+
+@dataclass(frozen=True, slots=True)
+class Obeyed:
+    """What became of an operator's order: how many messages it changed, and which it could not.
+
+    Attributes:
+        busy: Queue IDs of messages that are being delivered just now, and cannot be deleted.
+        unknown: Queue IDs of messages that are not in the queue.
+    """
+
+    done: int
+    busy: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 def event_of(outcome: Outcome, at: float) -> StatusEvent:

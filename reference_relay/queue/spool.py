@@ -6,7 +6,6 @@ that the system's may have. A message is unsettled as long as its row in `conten
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,61 +14,24 @@ from typing import Any
 
 import apsw
 
-from reference_relay.queue import envelope_text
-from reference_relay.queue.queued_message import QueuedMessage, RecipientState, StatusEvent
+from reference_relay.queue import envelope_text, salvage, spool_file
+from reference_relay.queue.queued_message import QueuedMessage, StatusEvent
+from reference_relay.queue.spool_file import QueueError
+from reference_relay.queue.spool_reader import SpoolReader, checksum
 
-VERSION = 2
-DATABASE = "queue.sqlite"
-LOCK = "lock"
-
-_SCHEMA = """
-CREATE TABLE message (
-    number INTEGER PRIMARY KEY,        -- in order of acceptance
-    queue_id TEXT NOT NULL UNIQUE,
-    accepted_at REAL NOT NULL,         -- seconds since the epoch
-    endpoint TEXT NOT NULL,
-    configuration_id TEXT NOT NULL,
-    envelope TEXT NOT NULL,            -- JSON, for people too
-    attempts INTEGER NOT NULL DEFAULT 0,
-    next_attempt REAL,                 -- NULL before the first attempt: due at once
-    is_held INTEGER NOT NULL DEFAULT 0,
-    is_warned INTEGER NOT NULL DEFAULT 0 -- the sender has heard of the delay
-) STRICT;
-CREATE TABLE content (                 -- apart, so that delivered mail can leave its status behind
-    number INTEGER PRIMARY KEY,
-    octets BLOB NOT NULL
-) STRICT;
-CREATE TABLE event (                   -- the first one, `submitted`, is the message row itself
-    number INTEGER NOT NULL,
-    recipient INTEGER NOT NULL,        -- position in the envelope
-    at REAL NOT NULL,
-    state TEXT NOT NULL,
-    text TEXT NOT NULL
-) STRICT;
-CREATE INDEX event_number ON event (number);
-"""
 # One statement takes many rows: every step releases the interpreter lock, and getting it back
 # from a busy event loop can take a whole switch interval.
 _ROWS_AT_ONCE = (64, 16, 4, 1)
-_MESSAGE_COLUMNS = "number, queue_id, accepted_at, endpoint, configuration_id, envelope"
+_MESSAGE_COLUMNS = "number, queue_id, accepted_at, endpoint, configuration_id, envelope, octets"
 _INSERT_MESSAGE = {
     rows: f"INSERT INTO message ({_MESSAGE_COLUMNS}) VALUES "  # noqa: S608 - the names above
-    + ", ".join(["(?, ?, ?, ?, ?, ?)"] * rows)
+    + ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows)
     for rows in _ROWS_AT_ONCE
 }
 _INSERT_CONTENT = {
-    rows: "INSERT INTO content VALUES " + ", ".join(["(?, ?)"] * rows)  # noqa: S608 - as above
+    rows: "INSERT INTO content VALUES " + ", ".join(["(?, ?, ?)"] * rows)  # noqa: S608 - as above
     for rows in _ROWS_AT_ONCE
 }
-# The log is moved into the database every so many pages (of 4 KiB): mail that is settled
-# before that costs the database nothing but the log.
-_CHECKPOINT_PAGES = 8192
-
-_Row = tuple[Any, ...]
-
-
-class QueueError(Exception):
-    """The queue cannot be used or could not make something durable; the text is for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +63,6 @@ class Unsettled:
     is_warned: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A message row with its events."""
-
-    number: int
-    message: QueuedMessage
-    events: tuple[tuple[int, StatusEvent], ...]
-
-
 class Spool:
     """The writing side. After `open`, one thread at a time may use it."""
 
@@ -125,9 +78,9 @@ class Spool:
         Raises:
             QueueError: the directory cannot be written, is in use, or is of another version.
         """
-        lock = _lock(directory)
+        lock = spool_file.lock(directory)
         try:
-            return cls(directory, _connect(directory), lock)
+            return cls(directory, salvage.connect(directory), lock)
         except BaseException:
             os.close(lock)
             raise
@@ -152,9 +105,7 @@ class Spool:
             raise DuplicateMessageError(str(error)) from error
         except (apsw.Error, OSError) as error:
             self._roll_back()
-            raise QueueError(
-                f"the queue in {self._directory} cannot be written: {error}"
-            ) from error
+            raise self._refusal(error) from error
 
     def unsettled(self) -> list[Unsettled]:
         """Return everything that is not settled, in order of acceptance."""
@@ -219,11 +170,15 @@ class Spool:
             while len(messages) - start >= size:
                 batch = messages[start : start + size]
                 start += size
+                rows = [message_row(number, message) for number, message in batch]
+                self._connection.execute(_INSERT_MESSAGE[size], [v for row in rows for v in row])
                 self._connection.execute(
-                    _INSERT_MESSAGE[size], [v for n, m in batch for v in _message_row(n, m)]
-                )
-                self._connection.execute(
-                    _INSERT_CONTENT[size], [v for n, m in batch for v in (n, m.content)]
+                    _INSERT_CONTENT[size],
+                    [
+                        value
+                        for (number, message), row in zip(batch, rows, strict=True)
+                        for value in (number, message.content, checksum(message.content, row[5]))
+                    ],
                 )
 
     def _settle(self, settlement: Settlement) -> None:
@@ -250,7 +205,12 @@ class Spool:
             self._insert(settlement.notifications)
 
     def _refusal(self, error: Exception) -> QueueError:
-        return QueueError(f"the queue in {self._directory} cannot be written: {error}")
+        text = f"the queue in {self._directory} cannot be written: {error}"
+        if isinstance(error, apsw.FullError):
+            return QueueFull(text)
+        if isinstance(error, apsw.CorruptError):
+            salvage.mark_damaged(self._directory)
+        return QueueError(text)
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
@@ -261,74 +221,16 @@ class Spool:
                 return
 
 
+class QueueFull(QueueError):
+    """There is no room for another message now."""
+
+
 class DuplicateMessageError(QueueError):
     """A queue ID was used twice: the issuer is at fault, not the disk."""
 
 
-class SpoolReader:
-    """The reading side: sees what is durable, waits for nobody."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._connection = apsw.Connection(
-            str(directory / DATABASE), flags=apsw.SQLITE_OPEN_READONLY
-        )
-        self._connection.set_busy_timeout(1000)
-
-    def message(self, number: int) -> Stored | None:
-        """Return an unsettled message with its content, or None.
-
-        Raises:
-            QueueError: the file cannot be read.
-        """
-        return self._stored(
-            f"SELECT {_MESSAGE_COLUMNS}, octets FROM message JOIN content USING (number)"  # noqa: S608
-            " WHERE number = ?",
-            number,
-        )
-
-    def status(self, queue_id: str) -> Stored | None:
-        """Return a message, settled or not, without its content, or None.
-
-        Raises:
-            QueueError: the file cannot be read.
-        """
-        return self._stored(
-            f"SELECT {_MESSAGE_COLUMNS}, x'' FROM message WHERE queue_id = ?",  # noqa: S608
-            queue_id,
-        )
-
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
-
-    def _stored(self, query: str, key: int | str) -> Stored | None:
-        try:
-            rows: list[_Row] = list(self._connection.execute(query, (key,)))
-            if not rows:
-                return None
-            number, queue_id, accepted_at, endpoint, configuration_id, envelope, octets = rows[0]
-            events = tuple(
-                (recipient, StatusEvent(at, RecipientState(state), text))
-                for recipient, at, state, text in self._connection.execute(
-                    "SELECT recipient, at, state, text FROM event WHERE number = ? ORDER BY rowid",
-                    (number,),
-                )
-            )
-            message = QueuedMessage(
-                queue_id,
-                envelope_text.read(envelope),
-                octets,
-                endpoint,
-                configuration_id,
-                accepted_at,
-            )
-        except (apsw.Error, OSError, ValueError) as error:
-            raise QueueError(f"{key} in {self._directory} cannot be read: {error}") from error
-        return Stored(number, message, events)
-
-
-def _message_row(number: int, message: QueuedMessage) -> _Row:
+def message_row(number: int, message: QueuedMessage) -> tuple[Any, ...]:
+    """Return the values of a row of the table `message`, as far as they never change."""
     return (
         number,
         message.queue_id,
@@ -336,60 +238,5 @@ def _message_row(number: int, message: QueuedMessage) -> _Row:
         message.endpoint,
         message.configuration_id,
         envelope_text.write(message.envelope),
+        len(message.content),
     )
-
-
-def _lock(directory: Path) -> int:
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise QueueError(f"the queue directory {directory} cannot be written: {error}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise QueueError(f"the queue directory {directory} is in use by another relay") from error
-    return lock
-
-
-def _connect(directory: Path) -> apsw.Connection:
-    path = directory / DATABASE
-    connection: apsw.Connection | None = None
-    try:
-        # Mail is nobody else's business; SQLite gives its other files the mode of this one.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        connection = apsw.Connection(str(path))
-        _prepare(connection, path)
-        _sync_directory(directory)
-    except BaseException as error:
-        if connection is not None:
-            connection.close()
-        if isinstance(error, (apsw.Error, OSError)):
-            raise QueueError(f"the queue file {path} cannot be used: {error}") from error
-        raise
-    return connection
-
-
-def _prepare(connection: apsw.Connection, path: Path) -> None:
-    connection.set_busy_timeout(1000)
-    version = connection.pragma("user_version")
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
-    if version not in (0, VERSION) or (version == 0 and tables):
-        # Before anything is written: an unknown file stays as it is.
-        raise QueueError(
-            f"the queue file {path} has version {version}; this program knows version {VERSION}"
-        )
-    connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "full")
-    connection.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
-    if version == 0:
-        connection.execute(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT")
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,6 +7,7 @@ from typing import Any
 
 from reference_relay.mail.address import Mailbox
 from reference_relay.queue.queued_message import (
+    MessageState,
     MessageStatus,
     RecipientState,
     RecipientStatus,
@@ -19,6 +20,13 @@ def to_document(status: MessageStatus) -> dict[str, Any]:
     return {
         "queue_id": status.queue_id,
         "accepted_at": status.accepted_at,
+        "configuration_id": status.configuration_id,
+        "reverse_path": status.reverse_path
+        and [status.reverse_path.local_part, status.reverse_path.domain],
+        "octets": status.octets,
+        "state": status.state.value,
+        "attempts": status.attempts,
+        "next_attempt": status.next_attempt,
         "recipients": [
             [
                 *(recipient.mailbox.local_part, recipient.mailbox.domain),
@@ -41,4 +49,10 @@ def from_document(document: Mapping[str, Any]) -> MessageStatus:
             )
             for local_part, domain, history in document["recipients"]
         ),
+        document["configuration_id"],
+        document["reverse_path"] and Mailbox(*document["reverse_path"]),
+        document["octets"],
+        MessageState(document["state"]),
+        document["attempts"],
+        document["next_attempt"],
     )

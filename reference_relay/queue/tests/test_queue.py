@@ -19,7 +19,7 @@ import pytest
 
 from reference_relay.mail.address import Mailbox
 from reference_relay.mail.envelope import Envelope, Recipient
-from reference_relay.queue import journal, spool
+from reference_relay.queue import journal, spool_file
 from reference_relay.queue import queue as queue_module
 from reference_relay.queue.queue import Queue, QueueError
 from reference_relay.queue.queue_id import QueueIdSource
@@ -31,7 +31,7 @@ from reference_relay.queue.queued_message import (
     QueuedMessage,
     RecipientState,
 )
-from reference_relay.queue.retry import RetrySchedule
+from reference_relay.queue.settings import QueueSettings
 
 START = 1_700_000_000.0
 DAY = 86400.0
@@ -58,7 +58,9 @@ def message(queue_id: str, *recipients: str, content: bytes = b"Subject: x\r\n\r
 async def opened(
     directory: Path, clock: Clock | None = None, retention_seconds: float = 7 * DAY
 ) -> AsyncIterator[Queue]:
-    queue = Queue.open(directory, clock or Clock(), RetrySchedule(), retention_seconds)
+    queue = Queue.open(
+        directory, clock or Clock(), QueueSettings(retention_seconds=retention_seconds)
+    )
     queue.start(asyncio.get_running_loop())
     try:
         yield queue
@@ -246,7 +248,7 @@ def test_notification_is_durable_with_its_settlement(tmp_path: Path) -> None:
             queue.settle("A1", {0: Failed("550 no")}, lambda _: [huge])
             with pytest.raises(QueueError):
                 await queue.commit(message("A3"))
-            reader = apsw.Connection(str(tmp_path / spool.DATABASE))
+            reader = apsw.Connection(str(tmp_path / spool_file.DATABASE))
             assert not list(reader.execute("SELECT * FROM event"))
             reader.close()
             connection.pragma("max_page_count", 1_000_000)
@@ -476,19 +478,19 @@ def test_old_status_is_forgotten(tmp_path: Path) -> None:
 
 def test_unknown_version_is_left_alone(tmp_path: Path) -> None:
     """A queue of another version is refused with a text that names both, and not touched."""
-    database = sqlite3.connect(tmp_path / spool.DATABASE)
+    database = sqlite3.connect(tmp_path / spool_file.DATABASE)
     database.execute("PRAGMA user_version = 7")
     database.execute("CREATE TABLE other (x)")
     database.close()
-    before = (tmp_path / spool.DATABASE).read_bytes()
+    before = (tmp_path / spool_file.DATABASE).read_bytes()
     with pytest.raises(QueueError, match="version 7; this program knows version 2"):
         Queue.open(tmp_path, Clock())
-    assert (tmp_path / spool.DATABASE).read_bytes() == before
+    assert (tmp_path / spool_file.DATABASE).read_bytes() == before
 
 
 def test_foreign_file_is_refused(tmp_path: Path) -> None:
     """A file that is no queue is refused with its name."""
-    (tmp_path / spool.DATABASE).write_bytes(b"something else entirely" * 100)
+    (tmp_path / spool_file.DATABASE).write_bytes(b"something else entirely" * 100)
     with pytest.raises(QueueError, match=r"queue\.sqlite cannot be used"):
         Queue.open(tmp_path, Clock())
 
@@ -518,7 +520,7 @@ def test_unreadable_message_does_not_stop_the_others(tmp_path: Path) -> None:
         async with opened(tmp_path) as queue:
             await queue.commit(message("A1"))
             await queue.commit(message("A2"))
-        damage = apsw.Connection(str(tmp_path / spool.DATABASE))
+        damage = apsw.Connection(str(tmp_path / spool_file.DATABASE))
         damage.execute("UPDATE message SET envelope = '{' WHERE queue_id = 'A1'")
         damage.close()
         async with opened(tmp_path) as queue:

@@ -1,0 +1,183 @@
+"""The reading side of the spool: sees what is durable, waits for nobody."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from reference_relay.queue import envelope_text
+from reference_relay.queue.queued_message import QueuedMessage, RecipientState, StatusEvent
+from reference_relay.queue.spool_file import DATABASE, QueueError
+
+_COLUMNS = (
+    "number, queue_id, accepted_at, endpoint, configuration_id, envelope,"
+    " message.octets, attempts, next_attempt, is_held"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message row with its events.
+
+    Attributes:
+        octets: Of the content, which may be gone.
+        is_settled: Whether nothing is left to be done.
+    """
+
+    number: int
+    message: QueuedMessage
+    events: tuple[tuple[int, StatusEvent], ...]
+    octets: int
+    attempts: int
+    next_attempt: float | None
+    is_held: bool
+    is_settled: bool
+
+    @property
+    def pending(self) -> tuple[int, ...]:
+        """The recipients without a final outcome."""
+        final = {recipient for recipient, event in self.events if event.state.is_final}
+        recipients = self.message.envelope.recipients
+        return tuple(r for r in range(len(recipients)) if r not in final)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which messages are listed, the latest first.
+
+    Attributes:
+        configuration_id: Of this configuration; None: of all.
+        accepted_from: Not accepted before, seconds since the epoch.
+        accepted_before: Accepted before.
+        is_unsettled: Only those that are still to be delivered.
+        before: A queue ID: only those that are listed behind it.
+        limit: At most so many.
+    """
+
+    configuration_id: str | None = None
+    accepted_from: float | None = None
+    accepted_before: float | None = None
+    is_unsettled: bool = False
+    before: str | None = None
+    limit: int = 10
+
+
+class Damaged(QueueError):
+    """The disk does not give back what was written."""
+
+
+def checksum(content: bytes, envelope: str) -> int:
+    """Return what tells a content and its envelope from damaged ones."""
+    return zlib.crc32(envelope.encode(), zlib.crc32(content))
+
+
+class SpoolReader:
+    """One thread at a time may use it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._connection = apsw.Connection(
+            str(directory / DATABASE), flags=apsw.SQLITE_OPEN_READONLY
+        )
+        self._connection.set_busy_timeout(1000)
+
+    def message(self, number: int) -> Stored | None:
+        """Return an unsettled message with its content, or None.
+
+        Raises:
+            Damaged: It is not as it was written.
+            QueueError: The file cannot be read.
+        """
+        found = self._select(
+            f"SELECT {_COLUMNS}, content.octets, checksum"  # noqa: S608 - the names above
+            " FROM message JOIN content USING (number) WHERE number = ?",
+            number,
+        )
+        for row in found:
+            if checksum(row[10], row[5]) != row[11]:
+                raise Damaged(f"message {number} in {self._directory} is damaged")
+            return self._stored(row[:10], row[10], is_settled=False)
+        return None
+
+    def status(self, queue_id: str) -> Stored | None:
+        """Return a message, settled or not, without its content, or None.
+
+        Raises:
+            QueueError: The file cannot be read.
+        """
+        found = self._select(
+            f"SELECT {_COLUMNS}, content.number IS NULL"  # noqa: S608 - the names above
+            " FROM message LEFT JOIN content USING (number) WHERE queue_id = ?",
+            queue_id,
+        )
+        for row in found:
+            return self._stored(row[:10], b"", is_settled=bool(row[10]))
+        return None
+
+    def select(self, selection: Selection) -> list[Stored]:
+        """Return some messages without their contents, the latest first.
+
+        Raises:
+            QueueError: The file cannot be read.
+        """
+        wanted = [
+            ("configuration_id = ?", selection.configuration_id),
+            ("accepted_at >= ?", selection.accepted_from),
+            ("accepted_at < ?", selection.accepted_before),
+            ("queue_id < ?", selection.before),
+        ]
+        given = [(condition, value) for condition, value in wanted if value is not None]
+        conditions = [condition for condition, _ in given]
+        if selection.is_unsettled:
+            conditions.append("content.number IS NOT NULL")
+        rows = self._select(
+            f"SELECT {_COLUMNS}, content.number IS NULL"  # noqa: S608 - nothing of it is given
+            " FROM message LEFT JOIN content USING (number)"
+            f" WHERE {' AND '.join(conditions) or 'TRUE'} ORDER BY queue_id DESC LIMIT ?",
+            *(value for _, value in given),
+            selection.limit,
+        )
+        return [self._stored(row[:10], b"", is_settled=bool(row[10])) for row in rows]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _select(self, query: str, *values: Any) -> Sequence[tuple[Any, ...]]:
+        try:
+            return list(self._connection.execute(query, values))
+        except apsw.CorruptError as error:
+            raise Damaged(f"{values} in {self._directory} is damaged: {error}") from error
+        except (apsw.Error, OSError) as error:
+            raise QueueError(f"{values} in {self._directory} cannot be read: {error}") from error
+
+    def _stored(self, row: tuple[Any, ...], content: bytes, *, is_settled: bool) -> Stored:
+        number, queue_id, accepted_at, endpoint, configuration_id, envelope, octets, *rest = row
+        attempts, next_attempt, is_held = rest
+        try:
+            message = QueuedMessage(
+                queue_id,
+                envelope_text.read(envelope),
+                content,
+                endpoint,
+                configuration_id,
+                accepted_at,
+            )
+            events = tuple(self._events(number))
+        except ValueError as error:
+            raise Damaged(f"{queue_id} in {self._directory} is damaged: {error}") from error
+        return Stored(
+            number, message, events, octets, attempts, next_attempt, bool(is_held), is_settled
+        )
+
+    def _events(self, number: int) -> Iterator[tuple[int, StatusEvent]]:
+        found = self._select(
+            "SELECT recipient, at, state, text FROM event WHERE number = ? ORDER BY rowid", number
+        )
+        for recipient, at, state, text in found:
+            yield recipient, StatusEvent(at, RecipientState(state), text)
