@@ -27,6 +27,8 @@ from reference_relay.config_tables import (
 )
 from reference_relay.delivery.settings import DeliverySettings
 from reference_relay.mail.address import domain_key
+from reference_relay.queue.room import RoomLimits
+from reference_relay.queue.settings import QueueSettings
 from reference_relay.service.address_set import AddressSet
 from reference_relay.service.cbr import Context, Rule, Zone
 from reference_relay.service.directory import Directory
@@ -99,6 +101,7 @@ class Config:
     directory: Directory
     delivery: DeliverySettings
     discards_mail: bool
+    queue: QueueSettings
     management: ManagementSettings | None
     workers: WorkerSettings
     log_level: str
@@ -151,6 +154,10 @@ def config_of(source: Path, raw: Mapping[str, Any]) -> Config:
             is_held=table.delivery.hold,
         ),
         discards_mail=table.queue.discard,
+        queue=QueueSettings(
+            room=RoomLimits(table.queue.messages, table.queue.reserve_octets),
+            retention_seconds=table.queue.retention_seconds,
+        ),
         management=_management(table.management),
         workers=WorkerSettings(table.workers.count, table.workers.loop),
         log_level=table.log.level,

@@ -26,6 +26,8 @@ from pydantic import (
 )
 
 from reference_relay.mail.address import domain_key
+from reference_relay.queue.room import RoomLimits
+from reference_relay.queue.settings import QueueSettings
 from reference_relay.service.address_set import AddressSet
 from reference_relay.service.cbr import EnforcementMode
 from reference_relay.service.endpoints import REGION_ENDPOINTS, EndpointType
@@ -310,6 +312,13 @@ class QueueTable(Table):
 
     # For benchmarks only: every message is accepted and forgotten, its 250 promises nothing.
     discard: bool = False
+    # See `queue.room.RoomLimits`: beyond either of them mail is refused with 452 4.3.1.
+    messages: Annotated[int, Field(ge=1)] = RoomLimits().messages
+    reserve_octets: Annotated[int, Field(ge=0)] = RoomLimits().reserve_octets
+    # How long the status of delivered mail can be looked up.
+    retention_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = (
+        QueueSettings().retention_seconds
+    )
 
 
 class ManagementTable(Table):

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 
 from reference_relay.mail.content import outline
+from reference_relay.queue.queue import QueueFull
 from reference_relay.queue.queued_message import QueuedMessage
 from reference_relay.service.model import Account, Endpoint
 from reference_relay.smtp import replies
@@ -76,8 +77,13 @@ class Answers:
         )
         if isinstance(verdict, Account):
             account = verdict
-            refusal = context.guard.admit_message(
-                username, self._address, context.rates, context.now()
+            # Before the content is sent: it would fill what little is left, and be refused.
+            refusal = (
+                replies.STORAGE_FULL
+                if context.queue.is_full
+                else context.guard.admit_message(
+                    username, self._address, context.rates, context.now()
+                )
             )
             if refusal is None:
                 self._account = account
@@ -178,6 +184,8 @@ class Answers:
     def _committed(self, message: QueuedMessage, error: Exception | None) -> None:
         if error is None:
             self._take_responsibility(message)
+        elif isinstance(error, QueueFull):
+            self._refuse("content", str(message.envelope.reverse_path or ""), replies.STORAGE_FULL)
         else:
             # One place for all trouble of the store: transient, and never its text (RFC 5321 §4.2).
             _log.error("commit failed session=%s", self._session_id, exc_info=error)

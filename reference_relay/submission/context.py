@@ -24,6 +24,11 @@ _log = logging.getLogger(__name__)
 class CommitsMail(Protocol):
     """The queue, as far as submission knows it."""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether mail has to be refused now, for the time being."""
+        ...
+
     def hand_over(self, message: QueuedMessage, done: Callable[[Exception | None], None]) -> None:
         """Take a message and make it durable.
 
@@ -33,6 +38,7 @@ class CommitsMail(Protocol):
                 durable, else with the reason why it is not.
 
         Raises:
+            QueueFull: There is no room for it now; `done` is not called.
             Exception: It is not taken, for whatever reason, and `done` is not called.
         """
         ...

@@ -9,8 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,42 +30,7 @@ from reference_relay.queue.queued_message import (
     QueuedMessage,
     RecipientState,
 )
-from reference_relay.queue.settings import QueueSettings
-
-START = 1_700_000_000.0
-DAY = 86400.0
-
-
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.time = START
-
-    def __call__(self) -> float:
-        return self.time
-
-
-def message(queue_id: str, *recipients: str, content: bytes = b"Subject: x\r\n\r\nhi\r\n",
-            at: float = START) -> QueuedMessage:  # fmt: skip
-    mailboxes = [Mailbox(*address.rsplit("@", 1)) for address in recipients or ("b@example.org",)]
-    envelope = Envelope(Mailbox("a", "example.com"), tuple(Recipient(each) for each in mailboxes))
-    return QueuedMessage(queue_id, envelope, content, "us-south/public", "cfg", at)
-
-
-@asynccontextmanager
-async def opened(
-    directory: Path, clock: Clock | None = None, retention_seconds: float = 7 * DAY
-) -> AsyncIterator[Queue]:
-    queue = Queue.open(
-        directory, clock or Clock(), QueueSettings(retention_seconds=retention_seconds)
-    )
-    queue.start(asyncio.get_running_loop())
-    try:
-        yield queue
-    finally:
-        async with asyncio.timeout(10):
-            await queue.stop()
+from reference_relay.queue.tests.steps import DAY, START, Clock, message, opened
 
 
 def states(queue: Queue, queue_id: str) -> list[RecipientState]:

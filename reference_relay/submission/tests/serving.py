@@ -40,6 +40,7 @@ class Spool:
     """Keeps committed messages; while `gate` is closed it does not get to it."""
 
     messages: list[QueuedMessage] = field(default_factory=list)
+    is_full: bool = False
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def hand_over(self, message: QueuedMessage, done: Callable[[Exception | None], None]) -> None:

@@ -39,6 +39,7 @@ class Spool:
     """Keeps committed messages, or refuses to."""
 
     messages: list[QueuedMessage] = field(default_factory=list)
+    is_full: bool = False
     error: Exception | None = None
 
     def hand_over(self, message: QueuedMessage, done: Callable[[Exception | None], None]) -> None:
