@@ -37,7 +37,7 @@ async def fill(directory: Path, count: int) -> None:
 
 async def claimable(directory: Path) -> list[str]:
     async with opened(directory) as queue:
-        found = []
+        found: list[str] = []
         while True:
             try:
                 claimed = await asyncio.wait_for(queue.claim(), 0.5)
@@ -54,10 +54,10 @@ def test_changed_octet_is_quarantined_by_name(
 
     async def run() -> None:
         await fill(tmp_path, 3)
-        path = tmp_path / DATABASE
-        octets = bytearray(path.read_bytes())
-        octets[octets.index(b"id " + queue_id(2).encode()) + 200] ^= 1
-        path.write_bytes(octets)
+        damage = apsw.Connection(str(tmp_path / DATABASE))
+        changed = content_of(2).replace(b"\0", b"\1", 1)
+        damage.execute("UPDATE content SET octets = ? WHERE number = 2", (changed,))
+        damage.close()
         async with opened(tmp_path) as queue:
             claims = [await asyncio.wait_for(queue.claim(), 5) for _ in range(2)]
             assert [each.message.queue_id for each in claims] == [queue_id(1), queue_id(3)]
