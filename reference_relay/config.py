@@ -40,6 +40,7 @@ __all__ = [
     "ConfigError",
     "EndpointSettings",
     "ManagementSettings",
+    "StoreSettings",
     "WorkerSettings",
     "config_of",
     "load_config",
@@ -69,6 +70,14 @@ class ManagementSettings:
     port: int
     token_environment: str | None
     open_metrics: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where the service is kept: a URL, or the environment variable that holds one; or neither."""
+
+    url: str | None = field(default=None, repr=False)
+    url_environment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,7 @@ class Config:
     discards_mail: bool
     queue: QueueSettings
     management: ManagementSettings | None
+    store: StoreSettings
     workers: WorkerSettings
     log_level: str
 
@@ -159,6 +169,7 @@ def config_of(source: Path, raw: Mapping[str, Any]) -> Config:
             retention_seconds=table.queue.retention_seconds,
         ),
         management=_management(table.management),
+        store=StoreSettings(table.store.url, table.store.url_environment),
         workers=WorkerSettings(table.workers.count, table.workers.loop),
         log_level=table.log.level,
     )

@@ -330,6 +330,14 @@ class ManagementTable(Table):
     open_metrics: bool = False
 
 
+class StoreTable(Table):
+    """The table [store]: where the service is kept; by default in a file of its own."""
+
+    url: Annotated[str | None, Field(min_length=1, repr=False)] = None
+    # A URL may hold a password, which a file need not.
+    url_environment: Annotated[str, AfterValidator(_variable)] | None = None
+
+
 class WorkersTable(Table):
     """The table [workers]: how many processes serve, and on which event loop."""
 
@@ -358,5 +366,6 @@ class RelayTable(Table):
     delivery: DeliveryTable
     queue: QueueTable = QueueTable()
     management: ManagementTable | None = None
+    store: StoreTable = StoreTable()
     workers: WorkersTable = WorkersTable()
     log: LogTable = LogTable()

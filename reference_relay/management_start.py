@@ -14,6 +14,7 @@ from reference_relay.refusal import not_free, refusal
 if TYPE_CHECKING:
     from reference_relay.management.app import Relay
     from reference_relay.management.server import ManagementServer
+    from reference_relay.service.service import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def management_token(config: Config) -> str | None:
 
 
 async def start_management(
-    config: Config, relay: Relay, given_token: str | None
+    config: Config, relay: Relay, service: Service | None, given_token: str | None
 ) -> StartedManagement | None:
     """Start the management API; None if the configuration has none.
 
@@ -64,13 +65,13 @@ async def start_management(
         ConfigError: Its address or port cannot be had.
     """
     settings = config.management
-    if settings is None:
+    if settings is None or service is None:
         return None
     # Only a relay with [management] pays for loading the HTTP stack.
     from reference_relay.management.app import ManagementContext
     from reference_relay.management.server import ManagementServer
 
-    context = ManagementContext(relay, lambda: str(uuid.uuid4()), settings.open_metrics)
+    context = ManagementContext(relay, service, lambda: str(uuid.uuid4()), settings.open_metrics)
     token = given_token or secrets.token_urlsafe(32)
     server = ManagementServer(context, token)
     try:

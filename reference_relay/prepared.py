@@ -15,7 +15,7 @@ from reference_relay.service.model import Configuration
 from reference_relay.submission.tls_layer import server_context
 
 # What a signer is made of.
-_Key = tuple[str, str, Path | None]
+_Key = tuple[str, str, Path | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,8 @@ def prepare(config: Config) -> Prepared:
 
 
 def _key(configuration: Configuration) -> _Key:
-    return configuration.domain, configuration.dkim_selector, configuration.dkim_key_file
+    own = (configuration.dkim_key_file, configuration.dkim_private_key)
+    return (configuration.domain, configuration.dkim_selector, *own)
 
 
 def _signers(
@@ -81,12 +82,12 @@ def _signers(
     problems: list[str] = []
     signers: dict[str, Signer] = {}
     for one in directory.configurations:
-        if one.dkim_key_file is None:
+        if one.dkim_key_file is None and one.dkim_private_key is None:
             continue
         signer = known.get(_key(one))
         if signer is None:
             try:
-                signer = Signer(one.domain, one.dkim_selector, one.dkim_key_file.read_bytes())
+                signer = Signer(one.domain, one.dkim_selector, _pem(one))
             except (OSError, ValueError, TypeError):
                 problems.append(
                     f"{config.source}: dkim_key_file of configuration {one.id}: "
@@ -97,6 +98,12 @@ def _signers(
     if problems:
         raise ConfigError(problems)
     return signers
+
+
+def _pem(configuration: Configuration) -> bytes:
+    if configuration.dkim_key_file is not None:
+        return configuration.dkim_key_file.read_bytes()
+    return (configuration.dkim_private_key or "").encode()
 
 
 def _tls_context(config: Config, number: int, settings: EndpointSettings) -> ssl.SSLContext:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from reference_relay.config import Config
 from reference_relay.doors import BoundEndpoint, open_doors
@@ -24,8 +25,12 @@ from reference_relay.prepared import prepare
 from reference_relay.queue.queued_message import MessageStatus
 from reference_relay.reload import effective
 from reference_relay.service.directory import Directory
+from reference_relay.service_start import open_service, seeded
 from reference_relay.shard import left_behind
 from reference_relay.worker import Worker
+
+if TYPE_CHECKING:
+    from reference_relay.service.service import Service
 
 # The only worker, and its shard.
 _NUMBER = 0
@@ -67,6 +72,7 @@ class Relay:
         self._running = AsyncExitStack()
         self._prepared = prepare(config)
         self._worker = Worker(_NUMBER, self._prepared, now, lines)
+        self._service: Service | None = None
         self._starts = 0
 
     async def start(self) -> Ready:
@@ -104,6 +110,8 @@ class Relay:
         """
         config, ignored = effective(self._config, wanted)
         prepared = prepare(config)
+        if self._service is not None:
+            prepared = prepared.with_directory(await seeded(self._service, config))
         self._config, self._prepared = config, prepared
         self._worker.adopt(prepared)
         return ignored
@@ -154,10 +162,15 @@ class Relay:
         token = management_token(config)
         doors = open_doors(config, 1)
         self._running.callback(doors.close)
+        service = self._service = await open_service(config, self._now)
+        if service is not None:
+            self._running.push_async_callback(service.stop)
+            await self.publish(await seeded(service, config))
+            service.start(self.publish)
         await self._worker.start(doors.by_worker[0], left_behind(config.state_directory, 1))
         self._running.push_async_callback(self._worker.stop)
         self._starts = 1
-        management = await start_management(config, self, token)
+        management = await start_management(config, self, service, token)
         if management is None:
             return Ready(doors.bound, None, None)
         self._running.push_async_callback(management.server.stop)

@@ -19,6 +19,7 @@ from reference_relay.management.envelope import Problem, Refused, error_response
 from reference_relay.management.metrics_text import Family
 from reference_relay.management.token_gate import OPEN_PATHS, TokenGate
 from reference_relay.service.directory import Directory
+from reference_relay.service.service import Service
 
 _log = logging.getLogger(__name__)
 
@@ -44,11 +45,13 @@ class ManagementContext:
 
     Attributes:
         relay: Answers the questions.
+        service: Who may send, and from where.
         new_trace: Makes the id that ties an error answer to the log.
         open_metrics: Whether the metrics need no token.
     """
 
     relay: Relay
+    service: Service
     new_trace: Callable[[], str]
     open_metrics: bool = False
 

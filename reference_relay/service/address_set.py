@@ -8,7 +8,7 @@ socket (CBR-05). Membership costs a binary search however many zones were put to
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -80,6 +80,18 @@ class AddressSet:
         position = _position_of_text(address) if isinstance(address, str) else _position(address)
         index = bisect_right(self._firsts, position) - 1
         return index >= 0 and position <= self.intervals[index][1]
+
+    def runs(self) -> Iterator[tuple[IPv4Address | IPv6Address, IPv4Address | IPv6Address]]:
+        """Yield the first and the last address of each run."""
+        for first, last in self.intervals:
+            # The line of integers goes on from one family to the other; an address does not.
+            if first < _IPV6_ORIGIN:
+                yield IPv4Address(first), IPv4Address(min(last, _IPV6_ORIGIN - 1))
+            if last >= _IPV6_ORIGIN:
+                yield (
+                    IPv6Address(max(first, _IPV6_ORIGIN) - _IPV6_ORIGIN),
+                    IPv6Address(last - _IPV6_ORIGIN),
+                )
 
     def __bool__(self) -> bool:
         return bool(self.intervals)

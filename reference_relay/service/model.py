@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reference_relay.service.address_set import AddressSet
 from reference_relay.service.cbr import Rule
 from reference_relay.service.endpoints import Endpoint, EndpointType
 from reference_relay.service.verification import VerificationState
@@ -18,6 +19,7 @@ __all__ = [
     "Endpoint",
     "EndpointType",
     "Instance",
+    "LegacyAllowlist",
     "Standing",
     "User",
     "VerificationState",
@@ -48,6 +50,14 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class LegacyAllowlist:
+    """Addresses that were let in before there were rules, until a second they no longer are."""
+
+    addresses: AddressSet
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """An SMTP configuration: a sender domain, its DKIM key and its users.
 
@@ -58,6 +68,8 @@ class Configuration:
         dkim_key_file: RSA private key in PEM; None sends without a signature.
         verification: Where the three verifications stand.
         users: At most five (S-20).
+        dkim_private_key: The key itself, in PEM, where there is no file of it.
+        legacy: Its old allowlist (D-20); beside the rules, for its own users alone.
     """
 
     id: str
@@ -66,6 +78,8 @@ class Configuration:
     dkim_key_file: Path | None
     verification: Standing
     users: tuple[User, ...]
+    dkim_private_key: str | None = field(default=None, repr=False)
+    legacy: LegacyAllowlist | None = None
 
 
 @dataclass(frozen=True, slots=True)

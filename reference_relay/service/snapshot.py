@@ -16,6 +16,7 @@ from reference_relay.service.endpoints import EndpointType
 from reference_relay.service.model import (
     Configuration,
     Instance,
+    LegacyAllowlist,
     Standing,
     User,
     VerificationState,
@@ -98,6 +99,7 @@ def _read_rule(document: Document, zones: Mapping[str, Zone]) -> Rule:
 
 def _configuration(configuration: Configuration) -> dict[str, Any]:
     verification, key_file = configuration.verification, configuration.dkim_key_file
+    legacy = configuration.legacy
     return {
         "id": configuration.id,
         "domain": configuration.domain,
@@ -108,6 +110,8 @@ def _configuration(configuration: Configuration) -> dict[str, Any]:
             for one in (verification.spf, verification.dkim, verification.en_authorization)
         ],
         "users": [[user.username, user.password_hash] for user in configuration.users],
+        "dkim_private_key": configuration.dkim_private_key,
+        "legacy": None if legacy is None else [legacy.addresses.intervals, legacy.deadline],
     }
 
 
@@ -120,7 +124,16 @@ def _read_configuration(document: Document) -> Configuration:
         dkim_key_file=None if key_file is None else Path(key_file),
         verification=Standing(*map(VerificationState, document["verification"])),
         users=tuple(User(username, password_hash) for username, password_hash in document["users"]),
+        dkim_private_key=document["dkim_private_key"],
+        legacy=_read_legacy(document["legacy"]),
     )
+
+
+def _read_legacy(document: Sequence[Any] | None) -> LegacyAllowlist | None:
+    if document is None:
+        return None
+    intervals, deadline = document
+    return LegacyAllowlist(_addresses(intervals), deadline)
 
 
 def _addresses(intervals: Sequence[Sequence[int]]) -> AddressSet:

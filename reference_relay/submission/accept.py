@@ -7,6 +7,7 @@ deleted user or a changed rule counts from the next MAIL on (D-14, D-19).
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 from reference_relay.mail import trace
 from reference_relay.mail.address import Mailbox
@@ -33,9 +34,15 @@ def judge_sender(
 ) -> Account | Reply:
     """Say on whose account a transaction starts, or why it does not."""
     directory = context.directory()
-    account = directory.account(username)
-    if account is None or not directory.admits_account(account, endpoint, client_address):
+    now = context.now()
+    accounts = [
+        one
+        for one in directory.accounts(username)
+        if directory.admits_account(one, endpoint, client_address, now)
+    ]
+    if not accounts:
         return replies.ACCESS_WITHDRAWN
+    account = _account_for(accounts, reverse_path, context.switches.subdomains)
     if missing := account.configuration.verification.missing:
         # D-14: the client learns what is missing, in one line.
         return Reply(550, "5.7.1", (f"Sending is not possible: {', '.join(missing)} not verified",))
@@ -43,6 +50,17 @@ def judge_sender(
         reverse_path, account.configuration.domain, subdomains=context.switches.subdomains
     )
     return refusal or account
+
+
+def _account_for(
+    accounts: Sequence[Account], reverse_path: Mailbox | None, subdomains: bool
+) -> Account:
+    """Choose among the accounts of a cloned user the one whose domain the sender is in."""
+    for account in accounts if len(accounts) > 1 else ():
+        domain = account.configuration.domain
+        if not sender_domain.judge_reverse_path(reverse_path, domain, subdomains=subdomains):
+            return account
+    return accounts[0]
 
 
 def judge_recipient(mailbox: Mailbox) -> Reply | None:

@@ -62,7 +62,7 @@ class Answers:
     def admits_network(self) -> bool:
         """Judge the network (D-19)."""
         context = self._context
-        if context.directory().admits_connection(self._endpoint, self._address):
+        if context.directory().admits_connection(self._endpoint, self._address, context.now()):
             return True
         context.counters.refuse_session("network")
         self.log("denied", f"address={self._address}")

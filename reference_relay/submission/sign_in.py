@@ -68,9 +68,9 @@ def _admitted_account(
         return None
     directory = context.directory()
     try:
-        account = directory.account(name.decode("utf-8"))
+        accounts = directory.accounts(name.decode("utf-8"))
     except UnicodeDecodeError:
         return None
-    if account and directory.admits_account(account, endpoint, address):
-        return account
-    return None
+    now = context.now()
+    admitted = (one for one in accounts if directory.admits_account(one, endpoint, address, now))
+    return next(admitted, None)

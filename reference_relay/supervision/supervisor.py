@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reference_relay.config import Config, ConfigError, no_text
 from reference_relay.doors import open_doors
@@ -27,9 +28,13 @@ from reference_relay.relay import Ready
 from reference_relay.reload import effective
 from reference_relay.service import snapshot
 from reference_relay.service.directory import Directory
+from reference_relay.service_start import open_service, seeded
 from reference_relay.shard import keeper_of, left_behind
 from reference_relay.supervision.control_channel import ChannelClosed, OrderRefused
 from reference_relay.supervision.worker_slot import Served, WorkerSlot
+
+if TYPE_CHECKING:
+    from reference_relay.service.service import Service
 
 # Ours: what a worker may take to stop beyond the time of its open transactions, for deliveries
 # under way and for the last sync.
@@ -49,6 +54,7 @@ class Supervisor:
         self._prepared = prepare(config)
         self._served = Served(0, str(config.source), {"config": _document(config)})
         self._slots: list[WorkerSlot] = []
+        self._service: Service | None = None
         self._changing = asyncio.Lock()
         self._running = AsyncExitStack()
 
@@ -88,9 +94,13 @@ class Supervisor:
         """
         async with self._changing:
             config, ignored = effective(self._config, wanted)
-            self._prepared = prepare(config)
-            self._config = config
-            await self._serve({"config": _document(config)})
+            prepared = prepare(config)
+            fields = {"config": _document(config)}
+            if self._service is not None:
+                prepared = prepared.with_directory(await seeded(self._service, config))
+                fields["directory"] = snapshot.to_document(prepared.directory)
+            self._prepared, self._config = prepared, config
+            await self._serve(fields)
         return ignored
 
     async def publish(self, directory: Directory) -> None:
@@ -152,6 +162,13 @@ class Supervisor:
         count = config.workers.count
         token = management_token(config)
         doors = open_doors(config, count)
+        self._running.callback(doors.close)
+        service = self._service = await open_service(config, time.time)
+        if service is not None:
+            self._running.push_async_callback(service.stop)
+            # There are no workers yet: they begin with it.
+            await self.publish(await seeded(service, config))
+            service.start(self.publish)
         orphans = left_behind(config.state_directory, count)
         self._slots = [
             WorkerSlot(
@@ -167,7 +184,7 @@ class Supervisor:
         # Before the workers are told: nobody shall wait in a queue that is not served any more.
         self._running.callback(doors.close)
         await self._start_workers()
-        management = await start_management(config, self, token)
+        management = await start_management(config, self, service, token)
         if management is None:
             return Ready(doors.bound, None, None)
         self._running.push_async_callback(management.server.stop)

@@ -145,7 +145,7 @@ def test_rules_and_contexts_reach_the_directory(
     config = load(folder)
     endpoint = config.endpoints[number].endpoint
     admits = config.directory.admits_connection
-    assert [one for one in admitted + denied if admits(endpoint, one)] == admitted
+    assert [one for one in admitted + denied if admits(endpoint, one, 0.0)] == admitted
 
 
 def test_defaults_and_switches(folder: Path) -> None:

@@ -54,8 +54,8 @@ def test_what_may_change_changes(source: Path) -> None:
     assert config.switches.strict_paths
     assert config.log_level == "debug"
     endpoint = config.endpoints[0].endpoint
-    assert not config.directory.admits_connection(endpoint, "127.0.0.1")
-    assert config.directory.admits_connection(endpoint, "192.0.2.1")
+    assert not config.directory.admits_connection(endpoint, "127.0.0.1", 0.0)
+    assert config.directory.admits_connection(endpoint, "192.0.2.1", 0.0)
     assert config.directory.configurations[0].verification.missing == ("SPF",)
 
 

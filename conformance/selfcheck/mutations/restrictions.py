@@ -54,8 +54,8 @@ def addresses_as_text() -> None:
         return original(text) if ":" not in text or text == "::1" else AddressSet()
 
     @around(Directory, "admits_connection")
-    def careless(original: Broken, self: Any, endpoint: Any, address: str) -> Any:
-        return original(self, endpoint, address)
+    def careless(original: Broken, self: Any, endpoint: Any, address: str, now: float) -> Any:
+        return original(self, endpoint, address, now)
 
 
 def exclusions_ignored() -> None:
@@ -78,7 +78,9 @@ def never_narrowed() -> None:
     from reference_relay.service.directory import Directory
 
     @around(Directory, "admits_account")
-    def shared(original: Broken, self: Any, account: Any, endpoint: Any, address: str) -> bool:
+    def shared(
+        original: Broken, self: Any, account: Any, endpoint: Any, address: str, now: float
+    ) -> bool:
         return bool(self._endpoint_regions.get(account.instance.id) == endpoint.region)
 
 
@@ -86,7 +88,9 @@ def users_everywhere() -> None:
     from reference_relay.service.directory import Directory
 
     @around(Directory, "admits_account")
-    def replicated(original: Broken, self: Any, account: Any, endpoint: Any, address: str) -> bool:
+    def replicated(
+        original: Broken, self: Any, account: Any, endpoint: Any, address: str, now: float
+    ) -> bool:
         return address in self._by_instance[account.instance.id, endpoint.type]
 
 

@@ -7,6 +7,7 @@ import http.client
 import json
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -26,6 +27,8 @@ from reference_relay.queue.queued_message import (
     StatusEvent,
 )
 from reference_relay.service.directory import Directory
+from reference_relay.service.service import Service
+from reference_relay.service.store import Store
 
 TOKEN = "t0ken"
 KNOWN = MessageStatus(
@@ -70,6 +73,10 @@ class Answer:
     body: Any = field(repr=False)
 
 
+def service() -> Service:
+    return Service(Store("sqlite://"), "seed-2025", time.time)
+
+
 PROFILE = {"name": "seed-2025"}
 RELAY = ScriptedRelay()
 
@@ -78,7 +85,7 @@ RELAY = ScriptedRelay()
 def port() -> Iterator[int]:
     """The port of a server in a thread of its own."""
     traces = count(1)
-    context = ManagementContext(RELAY, lambda: f"trace-{next(traces)}")
+    context = ManagementContext(RELAY, service(), lambda: f"trace-{next(traces)}")
     listening: queue.Queue[int] = queue.Queue()
     ended = threading.Event()
 
@@ -238,7 +245,9 @@ def test_open_metrics_need_no_token() -> None:
     """With open_metrics a scraper needs nothing; everything else is as before."""
 
     async def statuses() -> list[int]:
-        server = ManagementServer(ManagementContext(RELAY, lambda: "", open_metrics=True), TOKEN)
+        server = ManagementServer(
+            ManagementContext(RELAY, service(), lambda: "", open_metrics=True), TOKEN
+        )
         port = await server.start("127.0.0.1", 0)
         paths = ("/metrics", "/lab/v1/messages/KNOWN")
         asked = [await asyncio.to_thread(ask, port, path, token=None) for path in paths]
@@ -250,7 +259,7 @@ def test_open_metrics_need_no_token() -> None:
 
 def test_a_taken_port_is_an_oserror(port: int) -> None:
     """The relay can say that the port is in use."""
-    context = ManagementContext(RELAY, lambda: "")
+    context = ManagementContext(RELAY, service(), lambda: "")
 
     async def start() -> None:
         with pytest.raises(OSError, match="in use"):

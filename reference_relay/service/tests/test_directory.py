@@ -63,7 +63,7 @@ def test_a_connection_needs_any_instance_of_the_endpoint(
 ) -> None:
     """At connect the union over the instances of exactly this endpoint counts."""
     tried = [f"10.0.0.{n}" for n in range(6)]
-    assert {one for one in tried if DIRECTORY.admits_connection(endpoint, one)} == admitted
+    assert {one for one in tried if DIRECTORY.admits_connection(endpoint, one, 0.0)} == admitted
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ def test_an_account_needs_its_own_instance_and_endpoint(
     """After AUTH only the user's own rules and endpoint count (CBR-11, EPT-05)."""
     account = DIRECTORY.account(username)
     assert account is not None
-    assert DIRECTORY.admits_account(account, endpoint, address) is expected
+    assert DIRECTORY.admits_account(account, endpoint, address, 0.0) is expected
 
 
 def test_an_account_of_another_snapshot_is_not_admitted() -> None:
     """An account whose instance has gone with a newer snapshot may do nothing any more."""
     account = DIRECTORY.account("a")
     assert account is not None
-    assert not Directory("seed-2025", []).admits_account(account, DALLAS, "10.0.0.1")
+    assert not Directory("seed-2025", []).admits_account(account, DALLAS, "10.0.0.1", 0.0)
 
 
 def test_lookups_are_exact() -> None:
@@ -128,9 +128,9 @@ def test_a_report_only_denial_is_logged_and_lets_through(caplog: pytest.LogCaptu
     account = directory.account("a")
     assert account is not None
     with caplog.at_level(logging.INFO):
-        assert directory.admits_account(account, DALLAS, "10.0.0.9")
+        assert directory.admits_account(account, DALLAS, "10.0.0.9", 0.0)
         assert not caplog.records
-        assert directory.admits_account(account, DALLAS, "10.0.0.1")
+        assert directory.admits_account(account, DALLAS, "10.0.0.1", 0.0)
     assert "decision=deny enforced=false" in caplog.text
 
 
