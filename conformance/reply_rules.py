@@ -211,6 +211,9 @@ def _unanswered(transcript: Transcript) -> list[Violation]:
     last = heard[-1]
     if not last.octets.startswith(b"221") or last.label.strip().upper() == "QUIT":
         return []
+    before_quit = sent.splitlines()[-2][: len(last.label)].decode("utf-8", "backslashreplace")
+    if before_quit != last.label:
+        return []  # it ended the session at an earlier command and heard no QUIT at all
     return [
         Violation(
             rule="RPL-05",

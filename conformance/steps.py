@@ -14,7 +14,9 @@ from conformance.judgement import (
     answers,
     inconclusive,
     must_reply,
+    not_claimed,
     not_observable,
+    remark,
     remark_unless,
     shown,
 )
@@ -61,6 +63,30 @@ def must_refuse(reply: Reply, because: str, exactly: str | tuple[str, ...] = "5y
     """Demand a permanent refusal; remark on a code other than the one the texts name."""
     must_answer(reply, "5yz", because)
     remark_unless(reply, exactly, because)
+
+
+def verdict_on_sender(probe: SMTPProbe, mail: Reply, target: Target) -> Reply:
+    """Return the reply that judges the sender: MAIL's, or RCPT's where MAIL was accepted.
+
+    RFC 5321 §3.3 lets a server accept the reverse-path and report problems when it has seen a
+    forward-path; Postfix does so unless told otherwise.
+    """
+    if not mail.is_positive:
+        return mail
+    remark("MAIL was accepted, and the sender judged at RCPT (RFC 5321 §3.3)")
+    return probe.rcpt(target.recipient())
+
+
+def need_header_rule(target: Target) -> None:
+    """End the check unless the profile says that the senders in the header are judged."""
+    if target.claims("header_sender") is False:
+        not_claimed("the profile judges the envelope alone")
+
+
+def need_attachment_rule(target: Target) -> None:
+    """End the check unless the profile says that attachments are refused."""
+    if target.claims("attachments") == "accepted":
+        not_claimed("the profile accepts attachments")
 
 
 def open_transaction(probe: SMTPProbe, sender: str, recipients: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from fixtures.probe import ConnectionLost, Reply, ReplyTimeout
+from fixtures.probe import ConnectionLost, Reply, ReplyMalformed, ReplyTimeout
 from fixtures.reply import take_reply
 from fixtures.target import TargetEndpoint
 from fixtures.transcript import Transcript, current_recorder
@@ -96,10 +96,22 @@ class OpenSSLClient:
                 self._receive(deadline, within)
         except (ConnectionLost, ReplyTimeout):
             octets = bytes(self._buffer)
-            self._buffer.clear()
-            if octets:
-                self.transcript.add("S", octets, is_tls=True)
+            self._write_down()
             return octets
+
+    def _write_down(self) -> None:
+        """Record what was shown reply by reply: together they would read as one."""
+        while self._buffer:
+            try:
+                reply = take_reply(self._buffer)
+            except ReplyMalformed as malformed:
+                self.transcript.add("S", malformed.octets, is_tls=True, label="partial")
+                continue
+            octets = bytes(self._buffer) if reply is None else reply.raw
+            label = "partial" if reply is None else ""
+            self.transcript.add("S", octets, is_tls=True, label=label)
+            if reply is None:
+                self._buffer.clear()
 
     def _is_of_clear(self, reply: Reply) -> bool:
         # It shows the last line of the reply to its own EHLO, which it sent before the handshake.

@@ -13,7 +13,7 @@ from conformance.interop.documented_session import (
 )
 from conformance.interop.openssl_client import OpenSSLClient
 from conformance.interop.tools import tool
-from conformance.judgement import must, must_reply, remark_unless
+from conformance.judgement import must, must_reply, not_claimed, remark_unless
 from conformance.relaying.queue_ids import queue_id_of
 from conformance.requirement import requirement
 from conformance.steps import must_answer, must_refuse
@@ -26,6 +26,8 @@ from fixtures.transcript import SECRETS
 
 def opened(target: Target, *, crlf: bool) -> tuple[OpenSSLClient, DocumentedSession]:
     """Start openssl for the documented session."""
+    if target.claims("auth_before_ehlo") == "refused":
+        not_claimed("the documented session sends AUTH without a second EHLO")
     session = documented_session(target)
     for secret in session.secrets:
         SECRETS.add(secret)
@@ -131,6 +133,8 @@ def test_the_documented_message_loses_no_text(
 def test_auth_without_a_second_ehlo(line: str, clear: Connect, target: Target) -> None:
     """AUTH straight after TLS has one defined answer, the same at every endpoint."""
     answers = {}
+    if target.claims("auth_before_ehlo") == "refused":
+        not_claimed("the profile takes no AUTH before EHLO")
     for endpoint in target.endpoints:
         if endpoint.type != "public":
             continue

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from conformance.judgement import must, not_observable
+from conformance.judgement import must, not_observable, remark
 from conformance.relaying.queue_ids import queue_id_of, wait_for_states
 from conformance.requirement import requirement
 from conformance.steps import (
@@ -111,6 +111,9 @@ HOP = (
 )
 
 
+_SURELY_NO_LOOP = 30
+
+
 @requirement("RLY-18")
 @pytest.mark.parametrize("hops", [30, 99])
 def test_long_chains_are_legal(
@@ -125,6 +128,10 @@ def test_long_chains_are_legal(
     probe = session()
     open_transaction(probe, sender_of(target), [target.recipient()])
     reply = probe.data(HOP * hops + message(token))
+    if reply.is_permanent and hops > _SURELY_NO_LOOP:
+        # RFC 5321 §6.3 says SHOULD: a smaller threshold is unwise and not forbidden.
+        remark(f"{hops} Received fields are taken for a loop; RFC 5321 §6.3 would allow 100")
+        return
     must_answer(reply, "250", f"{hops} Received fields are no loop")
     arrived(token)
 
@@ -137,9 +144,12 @@ def test_loops_end(
     token: str,
     nothing_arrived: NothingArrived,
 ) -> None:
-    """A message that has come too long a way is refused."""
+    """A message that has come too long a way is refused, or ended after it was accepted."""
     probe = session()
     open_transaction(probe, sender_of(target), [target.recipient()])
     reply = probe.data(HOP * 150 + message(token))
-    must_refuse(reply, "150 Received fields are a loop", exactly="554 5.4.6")
+    if reply.is_positive:
+        remark("150 Received fields are no reason to refuse; the loop ends behind the 250")
+    else:
+        must_refuse(reply, "150 Received fields are a loop", exactly="554 5.4.6")
     nothing_arrived(token)

@@ -13,6 +13,8 @@ from conformance.steps import (
     must_answer,
     must_be_alive,
     must_refuse,
+    need_attachment_rule,
+    need_header_rule,
     open_transaction,
     sender_of,
 )
@@ -177,6 +179,10 @@ def test_chunks_meet_the_same_rules(
     nothing_arrived: NothingArrived,
 ) -> None:
     """What DATA refuses is refused when it comes in chunks."""
+    if kind == "attachment":
+        need_attachment_rule(target)
+    if kind == "foreign-from":
+        need_header_rule(target)
     attachment = {
         "MIME-Version": "1.0",
         "Content-Type": 'application/octet-stream; name="a.bin"',

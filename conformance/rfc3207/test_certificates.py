@@ -20,6 +20,7 @@ from conformance.steps import (
     must_refuse,
     open_transaction,
     sender_of,
+    verdict_on_sender,
 )
 from fixtures.plugin import ComposeMessage, Connect, LogIn
 from fixtures.probe import ConnectionLost, HandshakeFailed, SMTPProbe
@@ -168,9 +169,11 @@ def test_resumption_restores_nothing(clear: Connect, target: Target) -> None:
     assert second.tls is not None
     if not second.tls.session_reused:
         remark("the server did not resume the TLS session, so there was nothing to restore")
-    must_refuse(second.mail(sender_of(target)), "a new SMTP session", exactly=("503", "530"))
+    mail = verdict_on_sender(second, second.mail(sender_of(target)), target)
+    must_refuse(mail, "a new SMTP session", exactly=("503", "530"))
     must_answer(second.ehlo(), "250", "EHLO starts the session anew")
-    must_refuse(second.mail(sender_of(target)), "nobody is authenticated", exactly="530")
+    mail = verdict_on_sender(second, second.mail(sender_of(target)), target)
+    must_refuse(mail, "nobody is authenticated", exactly="530")
 
 
 @requirement("TLS-19")

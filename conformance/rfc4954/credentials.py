@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from conformance.judgement import not_claimed
-from conformance.steps import must_answer, must_refuse, sender_of
+from conformance.steps import must_answer, must_refuse, sender_of, verdict_on_sender
 from fixtures.probe import SMTPProbe
 from fixtures.target import Account, Target
 
@@ -46,5 +46,5 @@ def with_wrong_password(account: Account) -> Account:
 def must_be_unauthenticated(probe: SMTPProbe, target: Target) -> None:
     """Demand that the session lives and that nobody is logged in."""
     must_answer(probe.command("NOOP"), "250", "the session goes on")
-    reply = probe.mail(sender_of(target))
+    reply = verdict_on_sender(probe, probe.mail(sender_of(target)), target)
     must_refuse(reply, "nobody is authenticated", exactly="530 5.7.0")

@@ -13,7 +13,7 @@ from conformance.rfc4954.credentials import (
     need_mechanism,
     plain_message,
 )
-from conformance.steps import must_answer, must_be_alive, must_refuse
+from conformance.steps import must_answer, must_be_alive, must_refuse, verdict_on_sender
 from fixtures.plugin import Connect
 from fixtures.target import Target
 
@@ -74,7 +74,7 @@ def test_acting_for_somebody_else_is_refused(role: str, secure: Connect, target:
     must_refuse(reply, "nobody may act for another user", exactly="535 5.7.8")
     must_be_unauthenticated(probe, target)
     if role != "nobody":
-        foreign = probe.mail(target.account(role).sender)
+        foreign = verdict_on_sender(probe, probe.mail(target.account(role).sender), target)
         must_refuse(foreign, "nobody is authenticated", exactly="530 5.7.0")
 
 

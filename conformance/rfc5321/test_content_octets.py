@@ -142,7 +142,8 @@ def test_oversize_content_is_read_to_its_end(
     # Read as commands, these lines would bring replies that are no 250.
     block = b"VRFY x\r\n" * 131_072
     probe.send(content)
-    for _ in range(limit // len(block) + 1):
+    # A quarter more: a server that counts line ends as one octet sees an eighth less.
+    for _ in range(limit * 5 // 4 // len(block) + 1):
         probe.send(block)
     probe.send(b".\r\n")
     must_refuse(probe.read_reply(), f"more than {limit} octets", exactly="552")

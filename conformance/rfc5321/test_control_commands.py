@@ -15,6 +15,7 @@ from conformance.steps import (
     must_refuse,
     open_transaction,
     sender_of,
+    verdict_on_sender,
 )
 from fixtures.plugin import Arrived, ComposeMessage, Connect, LogIn
 from fixtures.probe import ConnectionLost, SMTPProbe
@@ -95,23 +96,26 @@ def test_quit_says_goodbye_and_closes(session: LogIn, target: Target) -> None:
     must(probe.closed(within=2.0), expected="the connection closed after 221", observed="open")
 
 
-def twice_oversize(probe: SMTPProbe, sender: str) -> None:
-    must_refuse(probe.command(f"MAIL FROM:<{sender}> SIZE=99999999999"), "too big", exactly="552")
+def twice_oversize(probe: SMTPProbe, target: Target) -> None:
+    mail = probe.command(f"MAIL FROM:<{sender_of(target)}> SIZE=99999999999")
+    must_refuse(mail, "too big", exactly="552")
 
 
-def out_of_order(probe: SMTPProbe, _sender: str) -> None:
+def out_of_order(probe: SMTPProbe, _target: Target) -> None:
     must_refuse(probe.command("DATA"), "no transaction is open", exactly="503")
 
 
-def bad_syntax(probe: SMTPProbe, _sender: str) -> None:
+def bad_syntax(probe: SMTPProbe, _target: Target) -> None:
     must_refuse(probe.command("MAIL FROM:<"), "no path", exactly="501")
 
 
-def foreign_sender(probe: SMTPProbe, _sender: str) -> None:
-    must_refuse(probe.mail(FOREIGN_SENDER), "not in the domain", exactly="550")
+def foreign_sender(probe: SMTPProbe, target: Target) -> None:
+    reply = verdict_on_sender(probe, probe.mail(FOREIGN_SENDER), target)
+    must_refuse(reply, "not in the domain", exactly="550")
+    must_answer(probe.command("RSET"), "250", "RSET ends what is left")
 
 
-def unknown_verb(probe: SMTPProbe, _sender: str) -> None:
+def unknown_verb(probe: SMTPProbe, _target: Target) -> None:
     must_refuse(probe.command("FROB"), "no such command", exactly="500")
 
 
@@ -120,12 +124,12 @@ def unknown_verb(probe: SMTPProbe, _sender: str) -> None:
     "offend", [unknown_verb, bad_syntax, out_of_order, twice_oversize, foreign_sender]
 )
 def test_refusals_do_not_close(
-    offend: Callable[[SMTPProbe, str], None], session: LogIn, target: Target
+    offend: Callable[[SMTPProbe, Target], None], session: LogIn, target: Target
 ) -> None:
     """A refused command does not end the connection."""
     probe = session()
     try:
-        offend(probe, sender_of(target))
+        offend(probe, target)
         after = probe.command("NOOP")
     except ConnectionLost:
         must(False, expected="a session that goes on after a refusal", observed="closed")
@@ -168,7 +172,9 @@ def test_vrfy_and_expn_tell_no_user_names(
     must_answer(probe.ehlo(), "250", "EHLO with a domain is answered")
     real = probe.command(f"{verb} {target.account().username}")
     fake = probe.command(f"{verb} nobody-has-this-name")
-    must(real.raw == fake.raw, expected="the same reply to both", observed=f"{real}; {fake}")
+    # A reply may repeat the name that was asked for.
+    same = real.raw.replace(target.account().username.encode(), b"nobody-has-this-name")
+    must(same == fake.raw, expected="the same reply to both", observed=f"{real}; {fake}")
     must(not real.is_positive or real.code == 252, "nothing confirmed", real.raw)
 
 

@@ -14,6 +14,8 @@ from conformance.steps import (
     must_answer,
     must_be_alive,
     must_refuse,
+    need_attachment_rule,
+    need_header_rule,
     open_transaction,
     send_content,
     sender_of,
@@ -187,6 +189,7 @@ def test_refused_content_reaches_nobody(
     nothing_arrived: NothingArrived,
 ) -> None:
     """After a refusal at the end of data none of several recipients gets a copy."""
+    (need_attachment_rule if reason == "attachment" else need_header_rule)(target)
     content = {
         "foreign-from": lambda: message(token, From=FOREIGN_SENDER),
         "attachment": lambda: message(

@@ -7,7 +7,7 @@ import pytest
 from conformance.judgement import must, not_claimed, not_observable, remark
 from conformance.requirement import requirement
 from conformance.service.admission import outcome_of_auth, served_by
-from conformance.steps import must_answer, must_refuse
+from conformance.steps import must_answer, must_refuse, verdict_on_sender
 from fixtures.plugin import Connect
 from fixtures.probe import ConnectionLost, ReplyMalformed, ReplyTimeout, SMTPProbe
 from fixtures.target import ControlPlane, Target, TargetEndpoint
@@ -152,5 +152,5 @@ def test_credentials_work_at_their_endpoint_alone(
         probe = secure(region=elsewhere)
         reply = outcome_of_auth(probe, target, role)
         must_refuse(reply, f"{region} is not served by {elsewhere}", exactly="535 5.7.8")
-        foreign = probe.mail(target.account(role).sender)
+        foreign = verdict_on_sender(probe, probe.mail(target.account(role).sender), target)
         must_refuse(foreign, "nobody is authenticated", exactly="530 5.7.0")

@@ -12,8 +12,8 @@ import pytest
 from conformance.header import header_of
 from conformance.judgement import must, must_reply
 from conformance.requirement import requirement
-from conformance.service.header_steps import judged, with_from
-from conformance.steps import NothingArrived, open_transaction, sender_of
+from conformance.service.header_steps import with_from
+from conformance.steps import NothingArrived, need_header_rule, open_transaction, sender_of
 from fixtures.plugin import Arrived, ComposeMessage, LogIn
 from fixtures.target import Target
 
@@ -50,7 +50,7 @@ def test_no_disguise_hides_an_author(
     nothing_arrived: NothingArrived,
 ) -> None:
     """A malformed header is refused, or every reader finds the honest author alone."""
-    judged(target)
+    need_header_rule(target)
     own = sender_of(target)
     fields = [field.replace(b"{own}", own.encode()) for field in DISGUISES[kind]]
     probe = session()

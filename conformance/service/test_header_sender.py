@@ -9,9 +9,15 @@ import pytest
 from conformance.header import fields_named
 from conformance.judgement import must
 from conformance.requirement import requirement
-from conformance.service.header_steps import judged, with_from
+from conformance.service.header_steps import with_from
 from conformance.service.verdict_on_content import ContentAccepted, ContentRefused
-from conformance.steps import NothingArrived, must_answer, open_transaction, sender_of
+from conformance.steps import (
+    NothingArrived,
+    must_answer,
+    need_header_rule,
+    open_transaction,
+    sender_of,
+)
 from fixtures.plugin import Arrived, ComposeMessage, LogIn
 from fixtures.target import Target
 
@@ -35,7 +41,7 @@ def test_a_foreign_author_is_refused(
     content_refused: ContentRefused,
 ) -> None:
     """A message whose From is outside the domain is refused although its envelope is not."""
-    judged(target)
+    need_header_rule(target)
     own = target.account()
     author = author.format(own=own.sender, domain=own.domain)
     content_refused(token, message(token, from_=author), "the author is foreign", "550 5.7.1")
@@ -53,7 +59,7 @@ def test_every_author_counts(
     content_refused: ContentRefused,
 ) -> None:
     """One foreign mailbox among several authors is enough for a refusal."""
-    judged(target)
+    need_header_rule(target)
     addresses = {"own": sender_of(target), "foreign": "b@foreign.example"}
     named = re.sub(r"\w+", lambda word: addresses[word[0]], authors)
     headers = {"sender": addresses[sender]} if sender else {}
@@ -75,7 +81,7 @@ def test_several_authors_need_a_sender(
     target: Target, message: ComposeMessage, token: str, content_refused: ContentRefused
 ) -> None:
     """Several authors without a Sender are refused (RFC 5322 §3.6.2)."""
-    judged(target)
+    need_header_rule(target)
     authors = f"{sender_of(target, 'one')}, {sender_of(target, 'other')}"
     content_refused(token, message(token, from_=authors), "the Sender is missing")
 
@@ -116,7 +122,7 @@ def test_other_foreign_senders_are_refused(
     content_refused: ContentRefused,
 ) -> None:
     """Sender and the resent fields are judged as From is."""
-    judged(target)
+    need_header_rule(target)
     content = f"{name}: x@foreign.example\r\n".encode() + message(token)
     content_refused(token, content, f"{name} is foreign", "550 5.7.1")
 
@@ -221,6 +227,6 @@ def test_display_names_hide_no_author(
     content_refused: ContentRefused,
 ) -> None:
     """A foreign address is found behind whatever name stands before it."""
-    judged(target)
+    need_header_rule(target)
     content = message(token, from_=author.format(own=sender_of(target)))
     content_refused(token, content, "the address is foreign", ("550 5.7.1", "554"))

@@ -12,6 +12,7 @@ from conformance.steps import (
     NothingArrived,
     must_answer,
     must_refuse,
+    need_header_rule,
     open_transaction,
     sender_of,
 )
@@ -81,6 +82,8 @@ def test_domains_of_other_configurations_are_foreign(
 ) -> None:
     """A domain that another configuration of the service has verified is foreign all the same."""
     other = target.account(role).sender
+    if place == "header":
+        need_header_rule(target)
     probe = session()
     content = message(token) if place == "envelope" else message(token, from_=other)
     mail = probe.mail(sender_of(target) if place == "header" else other)
@@ -120,6 +123,9 @@ def test_look_alike_domains_are_foreign(
     foreign = LOOK_ALIKES[kind].format(domain=domain, domain_cut=domain[:-1], head=head, tail=tail)
     probe = session()
     must_refuse_sender(probe, f"mailer@{foreign}", target, message(token))
+    nothing_arrived(token)
+    if target.claims("header_sender") is False:
+        return
     open_transaction(probe, sender_of(target), [target.recipient()])
     reply = probe.data(message(token, from_=f"Mailer <mailer@{foreign}>"))
     must_refuse(reply, f"{foreign} is not the configured domain", exactly="550 5.7.1")
@@ -145,6 +151,9 @@ def test_subdomains_follow_the_profile(
         arrived(token)
         return
     must_refuse_sender(probe, below, target, message(token))
+    nothing_arrived(token)
+    if target.claims("header_sender") is False:
+        return
     open_transaction(probe, sender_of(target), [target.recipient()])
     reply = probe.data(message(token, from_=f"Mailer <{below}>"))
     must_refuse(reply, "the author is not exactly in the domain", exactly="550 5.7.1")
