@@ -9,18 +9,18 @@ from __future__ import annotations
 import random
 import re
 import string
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 # 72 characters and CRLF: the line length of the anchors' measurements.
 _LINE = 72
-_END_OF_DATA = b".\r\n"
+END_OF_DATA = b".\r\n"
 _SLOT = b"@" * 24
 _LETTERS = string.ascii_lowercase
-_TOKEN = re.compile(rb"^X-Load-Token: (\S+)\r$", re.MULTILINE)
+_TOKEN = re.compile(rb"^X-Load-Token: (\S{24})(?: ([0-9a-f]{16}))?\r$", re.MULTILINE)
+_MOMENT_SLOT = b"#" * 16
 
 
 class ContentTooSmall(ValueError):
@@ -32,11 +32,11 @@ class MessageTemplate:
     """Content with a slot for the token.
 
     Attributes:
-        pieces: What DATA is followed by, around the two places of the token.
+        pieces: What DATA is followed by, around the two places of the token and the moment.
         body: What follows the header, as it must arrive.
     """
 
-    pieces: tuple[bytes, bytes, bytes] = field(repr=False)
+    pieces: tuple[bytes, bytes, bytes, bytes] = field(repr=False)
     body: bytes = field(repr=False)
 
     @classmethod
@@ -57,43 +57,65 @@ class MessageTemplate:
             f"Date: {format_datetime(datetime.now(UTC))}\r\nMIME-Version: 1.0\r\n"
             "Content-Type: text/plain; charset=us-ascii\r\n"
             f"Message-ID: <{_SLOT.decode()}@{sender.rpartition('@')[2]}>\r\n"
-            f"X-Load-Token: {_SLOT.decode()}\r\n\r\n"
+            f"X-Load-Token: {_SLOT.decode()} {_MOMENT_SLOT.decode()}\r\n\r\n"
         ).encode()
         # A body of one line break keeps the content well formed.
         least = len(header) + 2
         if octets < least:
             raise ContentTooSmall(f"at least {least} octets, of which {len(header)} are header")
         body = _text(octets - len(header), seed)
-        before, between, after = header.split(_SLOT)
-        return cls((before, between, after + body + _END_OF_DATA), body)
+        before, between, rest = header.split(_SLOT)
+        blank, after = rest.split(_MOMENT_SLOT)
+        return cls((before, between, blank, after + body + END_OF_DATA), body)
 
-    def data(self, token: bytes) -> bytes:
-        """The message with this token and its end-of-data line, ready to be sent.
+    def data(self, token: bytes, begun: int = 0) -> bytes:
+        """The message with its end-of-data line, ready to be sent.
 
-        A token of 24 octets keeps the size that was asked for.
+        Args:
+            token: 24 octets, which keep the size that was asked for.
+            begun: Unix time in µs at which the message was to begin.
         """
-        return token.join(self.pieces)
+        before, between, blank, after = self.pieces
+        return b"%b%b%b%b%b%016x%b" % (before, token, between, token, blank, begun, after)
 
 
-def tokens(run: str, worker: int, user: int) -> Iterator[bytes]:
-    """The tokens of one user: 24 octets each, unlike those of any other user of the run.
+def token(run: bytes, worker: int, number: int) -> bytes:
+    """The token of a message: 24 octets, unlike those of any other message of the run.
 
     Args:
         run: Eight characters that no other run has.
-        worker: Number of the generator process, below 256.
-        user: Number of the user in its process, below 65,536.
+        worker: Number of the generator process, below 65,536.
+        number: Number of the message in its process.
     """
-    prefix = f"{run:.8}-{worker:02x}{user:04x}-"
-    number = 0
-    while True:
-        yield b"%b%08x" % (prefix.encode(), number)
-        number += 1
+    return b"%b-%04x-%010x" % (run, worker, number)
 
 
-def token_of(content: bytes) -> bytes | None:
-    """The token in a delivered message, None if it is none of ours."""
-    found = _TOKEN.search(content)
-    return found[1] if found else None
+class Mark(NamedTuple):
+    """What a message of ours says about itself.
+
+    Attributes:
+        run: The run it belongs to.
+        worker: The generator process.
+        number: The message of that process.
+        begun: Unix time in µs at which the message was to begin.
+    """
+
+    run: bytes
+    worker: int
+    number: int
+    begun: int
+
+
+def mark_of(header: bytes) -> Mark | None:
+    """What a delivered message says about itself, None if it is none of ours."""
+    found = _TOKEN.search(header)
+    if found is None:
+        return None
+    try:
+        run, worker, number = found[1].split(b"-")
+        return Mark(run, int(worker, 16), int(number, 16), int(found[2] or b"0", 16))
+    except ValueError:
+        return None
 
 
 def _text(octets: int, seed: int) -> bytes:

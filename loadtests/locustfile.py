@@ -1,7 +1,26 @@
-"""Picks the scenario; `python -m loadtests` hands it to Locust."""
+"""The scenarios for Locust; `python -m loadtests` names the ones it wants."""
 
 from __future__ import annotations
 
-from loadtests.scenarios import KeptSession
+import loadtests.generator  # noqa: F401 - listens to Locust's events
+from loadtests.scenarios import (
+    AbusiveSender,
+    BigMessages,
+    KeptSession,
+    ManyRecipients,
+    NewSession,
+    PacedUser,
+    ResumedSession,
+    WrongCredentials,
+)
 
-__all__ = ["KeptSession"]
+__all__ = [
+    "AbusiveSender",
+    "BigMessages",
+    "KeptSession",
+    "ManyRecipients",
+    "NewSession",
+    "PacedUser",
+    "ResumedSession",
+    "WrongCredentials",
+]

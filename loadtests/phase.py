@@ -14,4 +14,8 @@ class Phase(Enum):
     ENVELOPE = "envelope"  # MAIL and RCPT with their replies
     CONTENT = "data"  # DATA until the final dot is sent
     ACKNOWLEDGEMENT = "acknowledgement"  # from the final dot sent to the final reply
-    MESSAGE = "message"  # the last three together
+    MESSAGE = "message"  # the last three together: what the service took
+    RESPONSE = "response"  # from the planned moment to the final reply: what a sender felt
+
+
+PER_SESSION = (Phase.CONNECT, Phase.TLS, Phase.AUTH)

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from loadtests.arrivals import Ledger
 from loadtests.measurement import Measurement
-from loadtests.phase import Phase
+from loadtests.percentiles import Histogram
+from loadtests.trial import Outcome
 
 PERCENTILES = (50.0, 95.0, 99.0)
 # Above this share of a core the generator, not the service, may have set the rate. Locust warns at
@@ -26,17 +27,21 @@ class Result:
 
     Attributes:
         title: What was loaded and how, in one line.
-        measurement: Of all generator processes.
-        generators: How many there were.
-        ledger: The books, None if arrivals could not be seen.
-        settle_seconds: How long was waited for the last arrivals.
+        outcome: What it came to.
     """
 
     title: str
-    measurement: Measurement
-    generators: int = 1
-    ledger: Ledger | None = None
-    settle_seconds: float = 0.0
+    outcome: Outcome
+
+    @property
+    def measurement(self) -> Measurement:
+        """Of all generator processes."""
+        return self.outcome.measurement
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """The books, None if arrivals could not be seen."""
+        return self.outcome.ledger
 
     @property
     def rate(self) -> float:
@@ -52,7 +57,7 @@ class Result:
     @property
     def busy_share(self) -> float:
         """Share of its core that each generator process used, 0 to 1."""
-        seconds = self.measurement.elapsed_seconds * self.generators
+        seconds = self.measurement.elapsed_seconds * self.outcome.load.processes
         return self.measurement.cpu_seconds / seconds if seconds else 0.0
 
     @property
@@ -60,7 +65,7 @@ class Result:
         """Whether messages were accepted, nothing failed and the books balance."""
         is_balanced = self.ledger is None or self.ledger.is_balanced
         measured = self.measurement
-        has_trouble = measured.failures or measured.in_doubt
+        has_trouble = measured.failures or measured.in_doubt or measured.unsent
         return bool(measured.accepted) and not has_trouble and is_balanced
 
 
@@ -71,9 +76,14 @@ def show(result: Result, console: Console) -> None:
 
 def _body(result: Result) -> Iterator[RenderableType]:
     measured = result.measurement
-    yield Text("Closed loop: a user begins its next message when the last one is answered.")
+    if result.outcome.load.schedule is None:
+        yield Text("Closed loop: a user begins its next message when the last one is answered.")
+    else:
+        yield Text("Open arrivals: “response” counts from the planned moment of each message.")
+    if result.outcome.is_partial:
+        yield Text("Partial: the run was cut off.", style="yellow")
     yield Text()
-    yield _table(measured)
+    yield _table(measured, result.outcome.delays)
     yield Text()
     yield _line(
         "accepted",
@@ -81,32 +91,43 @@ def _body(result: Result) -> Iterator[RenderableType]:
         f"{result.rate:,.0f} per second",
         "bold",
     )
+    if measured.unsent:
+        yield _line(
+            "unsent", f"{measured.unsent:,} of {measured.planned:,} planned, not in time", "red"
+        )
     yield from _failures(measured)
+    for text, count in measured.refused.most_common(_SHOWN_FAILURES):
+        yield _line("", f"{count:,} times as it should be: {text}", "dim")
     if measured.in_doubt:
         yield _line("in doubt", f"{measured.in_doubt:,} sent, but never answered", "red")
     yield from _arrivals(result)
     yield _line(
         "generator",
-        f"{result.cpu_microseconds:,.0f} µs CPU per message, {result.busy_share:.0%} of a core",
+        f"{result.cpu_microseconds:,.0f} µs CPU per message, {result.busy_share:.0%} of a core, "
+        f"{measured.delayed_seconds:.1f} s waiting for one",
     )
     if result.busy_share >= BUSY_SHARE:
         yield _line("", "The generator was busy: read the rate as “at least”.", "yellow")
 
 
-def _table(measured: Measurement) -> Table:
+def _table(measured: Measurement, delays: Histogram) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("milliseconds")
-    names = [f"p{percent:g}" for percent in PERCENTILES]
-    for name in ("count", *names, "max"):
+    titles = [f"p{percent:g}" for percent in PERCENTILES]
+    for name in ("count", *titles, "max"):
         table.add_column(name, justify="right")
-    for phase in Phase:
-        histogram = measured.phases[phase]
+    rows = {phase.value: histogram for phase, histogram in measured.phases.items()}
+    if measured.lag.count:
+        rows["generator's lag"] = measured.lag
+    if delays.count:
+        rows["delivery"] = delays
+    for name, histogram in rows.items():
         if not histogram.count:
-            table.add_row(phase.value, "0", *("-" for _ in names), "-")
+            table.add_row(name, "0", *("-" for _ in titles), "-")
             continue
         values = [*(histogram.percentile(percent) for percent in PERCENTILES), histogram.longest]
         table.add_row(
-            phase.value, f"{histogram.count:,}", *(f"{value / 1000:,.2f}" for value in values)
+            name, f"{histogram.count:,}", *(f"{value / 1000:,.2f}" for value in values)
         )
     return table
 
@@ -132,7 +153,7 @@ def _arrivals(result: Result) -> Iterator[Text]:
         "arrived",
         f"{ledger.arrived:,} of {ledger.accepted:,} accepted, "
         f"{ledger.doubled:,} doubled, {ledger.changed:,} changed, "
-        f"{result.settle_seconds:.1f} s after the end",
+        f"{result.outcome.settle_seconds:.1f} s after the end",
         "" if ledger.is_balanced else "red",
     )
     if ledger.missing:

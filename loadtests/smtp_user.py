@@ -1,90 +1,81 @@
-"""The Locust user that submits messages, and what all users of a process share.
-
-The only modules that import Locust are this one and those that build on it.
-"""
+"""The Locust user that submits messages; `generator` gives it its room."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
+import ssl
 import time
-from collections.abc import Iterator
-from itertools import count, cycle
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
 from typing import Any
 
 import gevent
-from locust import User, events
+from locust import User
 
-from loadtests.content import MessageTemplate, tokens
-from loadtests.gevent_channel import GeventChannel, patrol
-from loadtests.measurement import Recorder
+from loadtests.content import END_OF_DATA, token
+from loadtests.gevent_channel import GeventChannel
 from loadtests.phase import Phase
-from loadtests.plan import EHLO_NAME, PASSWORD_VARIABLE, PLAN_VARIABLE, Plan
-from loadtests.submission_client import (
-    Credentials,
-    Lost,
-    Refused,
-    Stamps,
-    SubmissionClient,
-    SubmissionFailed,
-)
+from loadtests.plan import EHLO_NAME
+from loadtests.room import Room
+from loadtests.submission_client import Lost, Refused, Stamps, SubmissionClient, SubmissionFailed
 
 # A service that refuses sessions must not be hammered, and its refusals must not fill the report.
 _PAUSE_SECONDS = 0.5
 _REQUEST_TYPE = "SMTP"
 
 
-class Room:
-    """What the users of one process share.
-
-    Attributes:
-        plan: Whom to load.
-        recorder: Where everything is counted.
-        template: The message.
-        context: One TLS context for all sessions.
-        credentials: Of AUTH.
-    """
-
-    def __init__(self, plan: Plan, password: str, worker: int) -> None:
-        self.plan = plan
-        self.recorder = Recorder(Path(plan.folder), worker)
-        self.template = MessageTemplate.render(plan.sender, plan.recipients[0], plan.octets)
-        self.context = plan.tls_context()
-        self.credentials = Credentials(plan.username, password)
-        self.worker = worker
-        self.users = count()
-        self.mail = f"MAIL FROM:<{plan.sender}>\r\n".encode()
-
-
 class SubmissionUser(User):  # type: ignore[misc]  # Locust is not there where types are checked
     """Someone who submits messages; a scenario names the tasks.
 
-    Counts each message once as `message`; with the plan's `has_phase_entries` Locust gets entries
-    for the phases of each message too, which make a message a third dearer to send.
+    With a schedule in the plan a user takes the next planned message and waits for its moment;
+    without one it begins when it likes (a closed loop). Counts each message once; with the plan's
+    `has_phase_entries` Locust gets entries for the phases of each message too, which make a message
+    a third dearer to send.
+
+    Attributes:
+        octets: Size of its messages; None takes the plan's.
+        recipients_each: Recipients of each message.
+        messages_per_session: After so many a new session; None takes the plan's, 0 keeps it.
+        resumes: Whether a new session resumes the TLS session of the last one.
     """
 
     abstract = True
+    octets: int | None = None
+    recipients_each = 1
+    messages_per_session: int | None = None
+    resumes = False
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         room: Room = environment.submission_room
+        plan = room.plan
         number = next(room.users)
         self.room = room
         self._fire = environment.events.request.fire
         self._client: SubmissionClient | None = None
-        self._tokens: Iterator[bytes] = tokens(room.plan.run, room.worker, number)
-        paths = room.plan.recipients
+        self._resumable: ssl.SSLSession | None = None
+        self._template = room.template(self.octets or plan.octets)
+        self._sent_in_session = 0
+        each = self.messages_per_session
+        self._most_in_session = plan.messages_per_session if each is None else each
+        paths = plan.recipients
         first = number % len(paths)
         lines = [f"RCPT TO:<{path}>\r\n".encode() for path in (*paths[first:], *paths[:first])]
         self._recipients = cycle(lines)
+
+    def on_start(self) -> None:
+        """Open the session before the schedule begins."""
+        if self._most_in_session != 1:
+            with contextlib.suppress(SubmissionFailed):
+                self.open_session()
 
     def on_stop(self) -> None:
         """End the session properly."""
         if self._client is not None:
             self._client.quit()
             self._client = None
+
+    # --- sessions --------------------------------------------------------------------------------
 
     def open_session(self) -> SubmissionClient:
         """Connect, start TLS and authenticate; each of them is an entry.
@@ -93,18 +84,32 @@ class SubmissionUser(User):  # type: ignore[misc]  # Locust is not there where t
             SubmissionFailed: One of them did not work; it has been counted.
         """
         room, plan = self.room, self.room.plan
-        with self._measured(Phase.CONNECT):
-            try:
-                client = SubmissionClient(GeventChannel(plan.address, plan.port))
-            except OSError as error:
-                reason = "no answer" if isinstance(error, TimeoutError) else error.strerror
-                raise Lost(Phase.CONNECT, reason or type(error).__name__) from None
-            self._client = client
-            client.greet(EHLO_NAME)
-        with self._measured(Phase.TLS):
-            client.start_tls(room.context, plan.host, EHLO_NAME)
-        with self._measured(Phase.AUTH):
-            client.authenticate(room.credentials)
+        try:
+            with self.measured(Phase.CONNECT):
+                client = self.connect()
+            with self.measured(Phase.TLS):
+                client.start_tls(room.context, plan.host, EHLO_NAME, self._resumable)
+            with self.measured(Phase.AUTH):
+                client.authenticate(room.credentials)
+        except SubmissionFailed:
+            self.close_session()
+            raise
+        self._sent_in_session = 0
+        return client
+
+    def connect(self) -> SubmissionClient:
+        """Connect and be greeted.
+
+        Raises:
+            SubmissionFailed: Nobody answers, or not with consent.
+        """
+        try:
+            client = SubmissionClient(GeventChannel(self.room.plan.address, self.room.plan.port))
+        except OSError as error:
+            reason = "no answer" if isinstance(error, TimeoutError) else error.strerror
+            raise Lost(Phase.CONNECT, reason or type(error).__name__) from None
+        self._client = client
+        client.greet(EHLO_NAME)
         return client
 
     def close_session(self) -> None:
@@ -113,53 +118,101 @@ class SubmissionUser(User):  # type: ignore[misc]  # Locust is not there where t
             self._client.close()
             self._client = None
 
+    # --- messages --------------------------------------------------------------------------------
+
     def submit(self) -> None:
-        """Send one message through the session, which is opened if there is none."""
-        client = self._client
+        """Send the next message through the session, which is opened if there is none."""
+        room = self.room
+        if not room.has_schedule:
+            self._submit(time.perf_counter())
+            return
+        due = room.take()
+        if due is None:
+            gevent.sleep(_PAUSE_SECONDS)
+            return
+        with room:
+            self._submit(due)
+
+    def _submit(self, due: float) -> None:
+        client, recorder = self._client, self.room.recorder
+        recorder.begin(time.perf_counter())
+        if not self.room.has_schedule:
+            recorder.measurement.planned += 1
+            recorder.second(due - self.room.begins_at)[0] += 1
         if client is None:
             try:
                 client = self.open_session()
             except SubmissionFailed:
-                self.close_session()
+                # Counted already, in the phase it failed in: this message was never begun.
+                recorder.second(due - self.room.begins_at)[2] += 1
                 gevent.sleep(_PAUSE_SECONDS)
                 return
-        token = next(self._tokens)
-        room = self.room
-        begun = time.perf_counter()
-        room.recorder.begin(begun)
+        number = next(self.room.numbers)
         try:
-            stamps = client.submit(room.mail, (next(self._recipients),), room.template.data(token))
+            stamps = self._dialogue(client, due, number)
         except SubmissionFailed as error:
-            self._failed(error, time.perf_counter() - begun)
+            self._failed(error, due)
             self._recover(client, error)
         else:
-            self._accepted(token, stamps)
+            self._accepted(number, due, stamps)
+            self._sent_in_session += 1
+            if self._sent_in_session == self._most_in_session:
+                self._end_session(client)
         finally:
             # Also when Locust ends this greenlet in the middle.
             if client.is_in_doubt:
                 client.is_in_doubt = False
-                room.recorder.doubt(token)
+                recorder.doubt(number)
                 # There is no use in a QUIT either.
                 self.close_session()
 
-    def _accepted(self, token: bytes, stamps: Stamps) -> None:
-        begun, enveloped, sent, acknowledged = stamps
-        recorder = self.room.recorder
-        recorder.accept(token, acknowledged)
-        phases = recorder.measurement.phases
-        phases[Phase.ENVELOPE].record(enveloped - begun)
-        phases[Phase.CONTENT].record(sent - enveloped)
-        phases[Phase.ACKNOWLEDGEMENT].record(acknowledged - sent)
-        phases[Phase.MESSAGE].record(acknowledged - begun)
-        if self.room.plan.has_phase_entries:
-            self._entry(Phase.ENVELOPE, enveloped - begun)
-            self._entry(Phase.CONTENT, sent - enveloped)
-            self._entry(Phase.ACKNOWLEDGEMENT, acknowledged - sent)
-        self._entry(Phase.MESSAGE, acknowledged - begun, self.room.plan.octets)
+    def _dialogue(self, client: SubmissionClient, due: float, number: int) -> Stamps:
+        room = self.room
+        begun = int((due + room.recorder.clock_offset) * 1e6)
+        data = self._template.data(token(room.run, room.worker, number), begun)
+        recipients: Sequence[bytes] = tuple(islice(self._recipients, self.recipients_each))
+        match room.plan.dialogue:
+            case "stepwise":
+                return client.submit(room.mail, recipients, data)
+            case "pipelined":
+                return client.submit_pipelined(room.mail, recipients, data)
+            case "chunked":
+                content = data[: -len(END_OF_DATA)]
+                return client.submit_chunked(room.mail, recipients, content)
 
-    def _failed(self, error: SubmissionFailed, seconds: float) -> None:
-        self.room.recorder.measurement.failures[str(error)] += 1
-        self._entry(Phase.MESSAGE, seconds, 0, error)
+    def _end_session(self, client: SubmissionClient) -> None:
+        if self.resumes:
+            self._resumable = client.tls_session
+        client.quit()
+        self._client = None
+
+    def _accepted(self, number: int, due: float, stamps: Stamps) -> None:
+        begun, enveloped, sent, acknowledged = stamps
+        room = self.room
+        recorder = room.recorder
+        recorder.accept(number, acknowledged)
+        response = acknowledged - due
+        row = recorder.second(due - room.begins_at)
+        row[1] += 1
+        row[3] = max(row[3], int(response * 1e6))
+        if room.is_measured(due):
+            phases = recorder.measurement.phases
+            phases[Phase.ENVELOPE].record(enveloped - begun)
+            phases[Phase.CONTENT].record(sent - enveloped)
+            phases[Phase.ACKNOWLEDGEMENT].record(acknowledged - sent)
+            phases[Phase.MESSAGE].record(acknowledged - begun)
+            phases[Phase.RESPONSE].record(response)
+        if room.plan.has_phase_entries:
+            self.entry(Phase.ENVELOPE, enveloped - begun)
+            self.entry(Phase.CONTENT, sent - enveloped)
+            self.entry(Phase.ACKNOWLEDGEMENT, acknowledged - sent)
+        self.entry(Phase.MESSAGE, response, room.plan.octets)
+
+    def _failed(self, error: SubmissionFailed, due: float) -> None:
+        recorder = self.room.recorder
+        recorder.measurement.failures[str(error)] += 1
+        recorder.second(due - self.room.begins_at)[2] += 1
+        self.entry(Phase.MESSAGE, time.perf_counter() - due, 0, error)
 
     def _recover(self, client: SubmissionClient, error: SubmissionFailed) -> None:
         """Go on with the session after a refusal that left it usable."""
@@ -170,23 +223,27 @@ class SubmissionUser(User):  # type: ignore[misc]  # Locust is not there where t
         self.close_session()
         gevent.sleep(_PAUSE_SECONDS)
 
+    # --- entries ---------------------------------------------------------------------------------
+
     @contextlib.contextmanager
-    def _measured(self, phase: Phase) -> Iterator[None]:
+    def measured(self, phase: Phase) -> Iterator[None]:
+        """Measure a phase of the session, and count its failure."""
         begun = time.perf_counter()
         measurement = self.room.recorder.measurement
         try:
             yield
         except SubmissionFailed as error:
             measurement.failures[str(error)] += 1
-            self._entry(phase, time.perf_counter() - begun, 0, error)
+            self.entry(phase, time.perf_counter() - begun, 0, error)
             raise
         seconds = time.perf_counter() - begun
         measurement.phases[phase].record(seconds)
-        self._entry(phase, seconds)
+        self.entry(phase, seconds)
 
-    def _entry(
+    def entry(
         self, phase: Phase, seconds: float, octets: int = 0, error: Exception | None = None
     ) -> None:
+        """Tell Locust."""
         self._fire(
             request_type=_REQUEST_TYPE,
             name=phase.value,
@@ -195,31 +252,3 @@ class SubmissionUser(User):  # type: ignore[misc]  # Locust is not there where t
             exception=error,
             context={},
         )
-
-
-def _prepare(environment: Any, **_: Any) -> None:
-    """Give the environment its room, once Locust has made it."""
-    try:
-        plan = Plan.read(Path(os.environ[PLAN_VARIABLE]))
-        password = os.environ.pop(PASSWORD_VARIABLE)
-    except (KeyError, OSError, ValueError) as error:
-        sys.stderr.write(f"no plan to follow ({error}): start with `python -m loadtests`\n")
-        sys.exit(2)
-    # Locust numbers its workers from 0 and a process that is alone with -1.
-    number = getattr(environment.runner, "worker_index", -1)
-    environment.submission_room = Room(plan, password, max(number, 0))
-    # The loop's clock stands still while modules load, and Locust's run time would begin back then.
-    gevent.get_hub().loop.update_now()
-
-
-def _run_begins(environment: Any, **_: Any) -> None:
-    gevent.spawn(patrol)
-
-
-def _run_ended(environment: Any, **_: Any) -> None:
-    environment.submission_room.recorder.close()
-
-
-events.init.add_listener(_prepare)
-events.test_start.add_listener(_run_begins)
-events.test_stop.add_listener(_run_ended)

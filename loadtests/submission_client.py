@@ -96,6 +96,7 @@ class SubmissionClient:
         "_keywords",
         "_outgoing",
         "_phase",
+        "_surplus",
         "_tls",
         "is_in_doubt",
         "last_reply",
@@ -109,6 +110,8 @@ class SubmissionClient:
         self._tls: ssl.SSLObject | None = None
         self._phase = Phase.CONNECT
         self._keywords: dict[str, str] = {}
+        # What arrived with an earlier reply, where several are under way.
+        self._surplus = b""
         self.is_in_doubt = False
         self.last_reply = b""
 
@@ -124,18 +127,27 @@ class SubmissionClient:
         self._expect(b"2")
         self._hello(name)
 
-    def start_tls(self, context: ssl.SSLContext, host: str, name: str) -> None:
+    def start_tls(
+        self,
+        context: ssl.SSLContext,
+        host: str,
+        name: str,
+        resumed: ssl.SSLSession | None = None,
+    ) -> None:
         """STARTTLS, handshake, EHLO (RFC 3207 §4).
 
         Args:
             context: Shared by all sessions: loading a trust store costs more than the session.
             host: Name for SNI and certificate.
             name: What EHLO says.
+            resumed: `tls_session` of an earlier session, to be resumed.
         """
         self._phase = Phase.TLS
         self._send(b"STARTTLS\r\n")
         self._expect(b"2")
-        tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        tls = context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname=host, session=resumed
+        )
         while True:
             try:
                 tls.do_handshake()
@@ -165,6 +177,16 @@ class SubmissionClient:
         else:
             raise Lost(self._phase, "neither PLAIN nor LOGIN is offered")
         self._expect(b"2")
+
+    @property
+    def tls_session(self) -> ssl.SSLSession | None:
+        """What a later session can resume; of TLS 1.3 only there once a reply has been read."""
+        return self._tls.session if self._tls is not None else None
+
+    @property
+    def was_resumed(self) -> bool:
+        """Whether the handshake resumed an earlier session."""
+        return self._tls is not None and bool(self._tls.session_reused)
 
     def quit(self) -> None:
         """Say QUIT, wait for the reply, close; trouble does not matter any more."""
@@ -210,6 +232,86 @@ class SubmissionClient:
         self.last_reply = reply
         return Stamps(begun, enveloped, sent, clock())
 
+    def submit_pipelined(self, mail: bytes, recipients: Sequence[bytes], data: bytes) -> Stamps:
+        """Send one message, its commands up to DATA in one write (RFC 2920 §3.1).
+
+        Args:
+            mail: As `submit`, and so are the others.
+            recipients: The whole RCPT lines.
+            data: The content, stuffed, with its end-of-data line.
+        """
+        clock = time.perf_counter
+        begun = clock()
+        self._phase = Phase.ENVELOPE
+        self._send(b"%b%bDATA\r\n" % (mail, b"".join(recipients)))
+        refused = self._first_refusal(1 + len(recipients))
+        enveloped = clock()
+        self._phase = Phase.CONTENT
+        go_ahead = self._next_reply()
+        if refused is not None:
+            # Without an end of data there is no message; the rest of the session is not worth it.
+            refused.closes = refused.closes or go_ahead.startswith(b"3")
+            raise refused
+        if not go_ahead.startswith(b"3"):
+            raise Refused(self._phase, go_ahead)
+        self.is_in_doubt = True
+        self._send(data)
+        return self._acknowledged(begun, enveloped, clock())
+
+    def submit_chunked(self, mail: bytes, recipients: Sequence[bytes], data: bytes) -> Stamps:
+        """Send one message in one write: MAIL, RCPT and one BDAT (RFC 3030 §2).
+
+        Args:
+            mail: As `submit`, and so are the recipients.
+            recipients: The whole RCPT lines.
+            data: The content as it is, without an end-of-data line.
+        """
+        clock = time.perf_counter
+        begun = clock()
+        self._phase = Phase.ENVELOPE
+        self.is_in_doubt = True
+        self._send(
+            b"%b%bBDAT %d LAST\r\n%b" % (mail, b"".join(recipients), len(data), data)
+        )
+        sent = clock()
+        refused = self._first_refusal(1 + len(recipients))
+        if refused is not None:
+            # The octets went out with the commands; what the server makes of them is read, too.
+            self._next_reply()
+            self.is_in_doubt = False
+            raise refused
+        return self._acknowledged(begun, sent, sent)
+
+    def _acknowledged(self, begun: float, enveloped: float, sent: float) -> Stamps:
+        self._phase = Phase.ACKNOWLEDGEMENT
+        reply = self._reply()
+        self.is_in_doubt = False
+        if not reply.startswith(b"2"):
+            raise Refused(self._phase, reply)
+        self.last_reply = reply
+        return Stamps(begun, enveloped, sent, time.perf_counter())
+
+    def _first_refusal(self, replies: int) -> Refused | None:
+        """Read so many replies; the first that is no consent, None if all are."""
+        refused = None
+        for _ in range(replies):
+            reply = self._next_reply()
+            if not reply.startswith(b"2") and refused is None:
+                refused = Refused(self._phase, reply)
+        return refused
+
+    def _next_reply(self) -> bytes:
+        """Read one of several replies that may arrive together."""
+        octets = self._surplus
+        while (end := _final_line_end(octets)) == 0:
+            if len(octets) > _REPLY_OCTETS:
+                raise Lost(self._phase, "a reply without end")
+            octets += self._octets()
+        self._surplus = octets[end:]
+        if not octets[:3].isdigit():
+            raise Lost(self._phase, "what arrived is not one reply")
+        return octets[:end]
+
     def reset(self) -> None:
         """RSET, after a refusal within a transaction (RFC 5321 §4.1.1.5)."""
         self._phase = Phase.ENVELOPE
@@ -231,7 +333,7 @@ class SubmissionClient:
         return reply
 
     def _reply(self) -> bytes:
-        octets = self._octets()
+        octets, self._surplus = self._surplus or self._octets(), b""
         while not _is_complete(octets):
             if len(octets) > _REPLY_OCTETS:
                 raise Lost(self._phase, "a reply without end")
