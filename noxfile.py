@@ -102,6 +102,13 @@ def crash(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def load_tests(session: nox.Session) -> None:
+    """The tests of the generator itself: Locust against the real relay, in processes of its own."""
+    install(session, "load")
+    session.run("pytest", "-p", "no:locust", "loadtests/live", *session.posargs)
+
+
+@nox.session(default=False)
 def load(session: nox.Session) -> None:
     """Drive the reference relay with Locust; throughput and percentiles on the terminal."""
     install(session, "load")

@@ -16,6 +16,7 @@ from rich.console import Console
 from fixtures.profile import DEFAULT_PROFILE, ProfileError, load_profile
 from fixtures.relay_process import RelayNotReady
 from fixtures.transcript import SECRETS
+from loadtests.instrument import ABUSE, InstrumentTooSmall, calibrate, demand, faults
 from loadtests.progress import Progress
 from loadtests.result import show
 from loadtests.run import run
@@ -31,6 +32,7 @@ class ExitCode(IntEnum):
     NOT_GOOD = 1
     USAGE = 2
     HARNESS_FAULT = 4
+    INSTRUMENT = 5
     NO_ROOM = 6
     INTERRUPTED = 130
 
@@ -40,12 +42,9 @@ _SCENARIOS = {
     "kept": "KeptSession",
     "new": "NewSession",
     "resumed": "ResumedSession",
-    "big": "BigMessages",
     "many": "ManyRecipients",
     "own-client": "OwnClient",
 }
-
-ABUSE = ("WrongCredentials", "AbusiveSender")
 
 _EXIT_CODES = """\
 exit codes:
@@ -53,6 +52,7 @@ exit codes:
   1  messages failed, were not sent in time, were lost, doubled or changed, or none was accepted
   2  usage: wrong option or profile, or the target does not take a single message
   4  harness fault: Locust broke down
+  5  refused: the generator was, or would have been, the limit itself
   6  the results could not be written
   130  interrupted
 """
@@ -185,11 +185,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         load = load_of(options)
         profile = load_profile(options.target)
         with Progress(console) as progress:
+            if load.schedule is not None:
+                progress.stage("calibrating the generator against the null sink")
+                demand(load.schedule.peak, calibrate(load))
             result = run(load, profile, progress, options.out)
     except (NotReady, BadSchedule, ProfileError, RelayNotReady) as error:
         return _complain(error, ExitCode.USAGE)
     except GeneratorFailed as error:
         return _complain(error, ExitCode.HARNESS_FAULT)
+    except InstrumentTooSmall as error:
+        return _complain(error, ExitCode.INSTRUMENT)
     except NoRoom as error:
         return _complain(error, ExitCode.NO_ROOM)
     except KeyboardInterrupt:
@@ -197,6 +202,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show(result, console)
     if result.outcome.is_partial:
         return ExitCode.INTERRUPTED
+    if load.schedule is not None and (found := faults(result.measurement, load.processes)):
+        reason = "; ".join(found)
+        return _complain(f"refused, the generator was the limit: {reason}", ExitCode.INSTRUMENT)
     return ExitCode.GOOD if result.is_good else ExitCode.NOT_GOOD
 
 

@@ -160,7 +160,7 @@ class Arrivals:
                 fresh.append(one)
             if fresh:
                 self._last = fresh[0]
-            for one in fresh:
+            for one in reversed(fresh):
                 self._note(one)
 
     def _note(self, delivery: Delivery) -> None:

@@ -45,7 +45,7 @@ class Generator:
         self._plan: Plan | None = None
         self._share = (0, 1, 0.0)
         if isinstance(self._runner, WorkerRunner):
-            os.environ[PASSWORD_VARIABLE]  # noqa: B018 - complains now, not in the middle
+            _ = os.environ[PASSWORD_VARIABLE]  # complains now, not in the middle
             self._runner.register_message(_PLAN_MESSAGE, self._receive_plan)
         else:
             self._plan = Plan.read(Path(os.environ[PLAN_VARIABLE]))
@@ -53,7 +53,7 @@ class Generator:
                 self._runner.register_message(_BOOKS_MESSAGE, self._receive_books)
                 self._runner.register_message(_FINISHED_MESSAGE, self._receive_finished)
             else:
-                os.environ[PASSWORD_VARIABLE]  # noqa: B018 - as above
+                _ = os.environ[PASSWORD_VARIABLE]  # as above
 
     def begin(self) -> None:
         """The run begins: hand out the plan, or open the books."""

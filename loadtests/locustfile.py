@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import loadtests.generator  # noqa: F401 - listens to Locust's events
+from loadtests.own_client import OwnClient
 from loadtests.scenarios import (
     AbusiveSender,
-    BigMessages,
     KeptSession,
     ManyRecipients,
     NewSession,
@@ -16,10 +16,10 @@ from loadtests.scenarios import (
 
 __all__ = [
     "AbusiveSender",
-    "BigMessages",
     "KeptSession",
     "ManyRecipients",
     "NewSession",
+    "OwnClient",
     "PacedUser",
     "ResumedSession",
     "WrongCredentials",

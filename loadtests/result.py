@@ -126,9 +126,7 @@ def _table(measured: Measurement, delays: Histogram) -> Table:
             table.add_row(name, "0", *("-" for _ in titles), "-")
             continue
         values = [*(histogram.percentile(percent) for percent in PERCENTILES), histogram.longest]
-        table.add_row(
-            name, f"{histogram.count:,}", *(f"{value / 1000:,.2f}" for value in values)
-        )
+        table.add_row(name, f"{histogram.count:,}", *(f"{value / 1000:,.2f}" for value in values))
     return table
 
 

@@ -31,6 +31,7 @@ class Room:
         run: The run's name in every token.
         worker: Number of this process.
         mail: The MAIL line.
+        template: The message, rendered before anything begins.
         begins_at: When the schedule begins, in seconds of `time.perf_counter`.
     """
 
@@ -59,7 +60,7 @@ class Room:
         self.numbers = count()
         self.mail = f"MAIL FROM:<{plan.sender}>\r\n".encode()
         self.begins_at = begins_at - self.recorder.clock_offset
-        self._templates: dict[int, MessageTemplate] = {}
+        self.template = MessageTemplate.render(plan.sender, plan.recipients[0], plan.octets)
         self._moments: Iterator[float] = iter(())
         self._ends_at = float("inf")
         self.has_schedule = plan.schedule is not None
@@ -69,14 +70,6 @@ class Room:
             self._ends_at = self.begins_at + plan.schedule.seconds + plan.drain_seconds
         self._measured_from = self.begins_at + plan.warm_up_seconds
         self.is_over = False
-
-    def template(self, octets: int) -> MessageTemplate:
-        """The message of this size, rendered at its first use, before the schedule begins."""
-        if octets not in self._templates:
-            plan = self.plan
-            made = MessageTemplate.render(plan.sender, plan.recipients[0], octets)
-            self._templates[octets] = made
-        return self._templates[octets]
 
     def take(self) -> float | None:
         """Wait until the next message is due; returns when that was to be, None after the last."""

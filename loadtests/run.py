@@ -8,7 +8,7 @@ from fixtures.profile import Profile
 from fixtures.world import open_target
 from loadtests.progress import Progress
 from loadtests.result import Result
-from loadtests.site import Site
+from loadtests.site import NotReady, Site
 from loadtests.trial import Load, conduct, try_one_message
 
 
@@ -28,6 +28,9 @@ def run(load: Load, profile: Profile, progress: Progress, folder: Path | None = 
         GeneratorFailed: Locust broke down.
         NoRoom: The results could not be written.
     """
+    limit = profile.claims.message_octets
+    if limit is not None and load.octets > limit:
+        raise NotReady(f"--size {load.octets}: the target takes at most {limit} octets")
     progress.stage("starting the target")
     with open_target(profile) as target:
         site = Site.of(target)

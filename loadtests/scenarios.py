@@ -45,12 +45,6 @@ class ResumedSession(NewSession):
     resumes = True
 
 
-class BigMessages(KeptSession):
-    """Messages of a mebibyte."""
-
-    octets = 1 << 20
-
-
 class ManyRecipients(KeptSession):
     """Fifty recipients for each message."""
 

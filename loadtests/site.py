@@ -37,7 +37,6 @@ class Site:
         sink: Where its deliveries arrive, None if they cannot be seen.
         pid: The process from which all of its processes are found, None if it runs elsewhere.
         restart: Kills it without warning and starts it again, where that is ours to do.
-        most_octets: The largest message it claims to take.
         traits: Facts for the report: versions and settings.
     """
 
@@ -54,7 +53,6 @@ class Site:
     sink: Deliveries | None = None
     pid: Callable[[], int | None] = lambda: None
     restart: Callable[[], None] | None = None
-    most_octets: int | None = None
     traits: tuple[str, ...] = ()
 
     @classmethod
@@ -87,7 +85,6 @@ class Site:
             sink=target.sink,
             pid=(lambda: relay.pid) if relay is not None else (lambda: None),
             restart=(lambda: relay.restart(kill=True)) if relay is not None else None,
-            most_octets=target.profile.claims.message_octets,
         )
 
 

@@ -33,14 +33,12 @@ class SubmissionUser(User):  # type: ignore[misc]  # Locust is not there where t
     a third dearer to send.
 
     Attributes:
-        octets: Size of its messages; None takes the plan's.
         recipients_each: Recipients of each message.
         messages_per_session: After so many a new session; None takes the plan's, 0 keeps it.
         resumes: Whether a new session resumes the TLS session of the last one.
     """
 
     abstract = True
-    octets: int | None = None
     recipients_each = 1
     messages_per_session: int | None = None
     resumes = False
@@ -54,7 +52,7 @@ class SubmissionUser(User):  # type: ignore[misc]  # Locust is not there where t
         self._fire = environment.events.request.fire
         self._client: SubmissionClient | None = None
         self._resumable: ssl.SSLSession | None = None
-        self._template = room.template(self.octets or plan.octets)
+        self._template = room.template
         self._sent_in_session = 0
         each = self.messages_per_session
         self._most_in_session = plan.messages_per_session if each is None else each

@@ -158,6 +158,7 @@ class SubmissionClient:
             except ssl.SSLError as error:
                 raise Lost(self._phase, f"handshake: {_reason(error)}") from None
         self._flush()
+        self._surplus = b""
         self._tls = tls
         self._hello(name)
 
@@ -270,9 +271,7 @@ class SubmissionClient:
         begun = clock()
         self._phase = Phase.ENVELOPE
         self.is_in_doubt = True
-        self._send(
-            b"%b%bBDAT %d LAST\r\n%b" % (mail, b"".join(recipients), len(data), data)
-        )
+        self._send(b"%b%bBDAT %d LAST\r\n%b" % (mail, b"".join(recipients), len(data), data))
         sent = clock()
         refused = self._first_refusal(1 + len(recipients))
         if refused is not None:

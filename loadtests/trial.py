@@ -179,8 +179,6 @@ def conduct(
         GeneratorFailed: Locust broke down.
         NoRoom: The folder cannot be written.
     """
-    if site.most_octets is not None and load.octets > site.most_octets:
-        raise NotReady(f"--size {load.octets}: the target takes at most {site.most_octets} octets")
     with contextlib.ExitStack() as stack:
         if folder is None:
             made = stack.enter_context(tempfile.TemporaryDirectory(prefix="loadtests-"))
@@ -194,7 +192,9 @@ def conduct(
             raise NoRoom(f"{folder}: {error.strerror}; results need room") from None
         arrivals = None
         if site.sink is not None:
-            arrivals = stack.enter_context(Arrivals(site.sink, plan.run, template.body, load.recipients_each))
+            arrivals = stack.enter_context(
+                Arrivals(site.sink, plan.run, template.body, load.recipients_each)
+            )
         watch = Watch(site.pid, folder, arrivals)
         with watch:
             is_whole = _generate(site, load, plan, folder, say, watch)
@@ -206,9 +206,7 @@ def conduct(
         total = sum(map(len, accepted.values()))
         waited = _settle(arrivals, total, load.settle_seconds, say)
         ledger = arrivals.ledger(accepted, in_doubt, measurement.planned - measurement.unsent)
-        return Outcome(
-            load, measurement, ledger, arrivals.delays, waited, evidence, not is_whole
-        )
+        return Outcome(load, measurement, ledger, arrivals.delays, waited, evidence, not is_whole)
 
 
 def _plan(site: Site, load: Load, folder: Path) -> Plan:
@@ -273,9 +271,7 @@ def _environment(site: Site, folder: Path) -> dict[str, str]:
     }
 
 
-def _generate(
-    site: Site, load: Load, plan: Plan, folder: Path, say: Report, watch: Watch
-) -> bool:
+def _generate(site: Site, load: Load, plan: Plan, folder: Path, say: Report, watch: Watch) -> bool:
     """Run Locust; returns whether it went to its end."""
     with (folder / "locust.output").open("w+b") as output:
         child = subprocess.Popen(
@@ -316,7 +312,7 @@ def _wait(child: subprocess.Popen[bytes], load: Load, say: Report, watch: Watch)
     seconds = load.lead_seconds + load.sending_seconds
     limit = _START_SECONDS + seconds + load.drain_seconds + _STOP_SECONDS
     while load.web_port is not None or time.monotonic() - begun < limit:
-        left = max(seconds - (time.monotonic() - begun), 0)
+        left = max(load.sending_seconds - watch.sent_for, 0)
         say(f"{watch.line()}{left:.0f} s left")
         try:
             child.wait(0.5)

@@ -1,4 +1,4 @@
-"""What can be seen of a run from beside it: CPU of the service, its backlog, the generator's word."""
+"""Seen from beside a run: CPU of the service, its backlog, the generator's own word."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Self
@@ -68,7 +68,6 @@ class Evidence:
     is_relay_seen: bool = False
     is_sink_seen: bool = False
     cores: int = 1
-    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def sending(self) -> tuple[Look, ...]:
         """The looks between the first message and the last, the first fifth left out."""
@@ -153,6 +152,12 @@ class Watch:
             with contextlib.suppress(OSError):
                 cores = len(os.sched_getaffinity(pid))
         return Evidence(tuple(self._looks), pid is not None, self._arrivals is not None, cores)
+
+    @property
+    def sent_for(self) -> float:
+        """For how many seconds messages have been sent, as far as was seen."""
+        first = next((one.at for one in self._looks if one.planned), None)
+        return 0.0 if first is None else time.monotonic() - self._begun - first
 
     def line(self) -> str:
         """Rate, percentile, errors and queue, for a terminal."""

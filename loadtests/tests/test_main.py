@@ -10,7 +10,15 @@ from loadtests.__main__ import ExitCode, main, parser
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--seconds", "0"], ["--users", "many"], ["--size", "-1"], ["--nonsense"], ["--users"]],
+    [
+        ["--arrivals"],
+        ["--scenario", "odd"],
+        ["--seconds", "0"],
+        ["--users", "many"],
+        ["--size", "-1"],
+        ["--nonsense"],
+        ["--users"],
+    ],
 )
 def test_a_wrong_option_is_one_message_and_exit_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
@@ -52,6 +60,15 @@ def test_without_locust_the_right_session_is_named(
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert main([]) == ExitCode.USAGE
     assert "nox -s load" in capsys.readouterr().err
+
+
+def test_a_schedule_that_is_none_is_refused_before_anything_starts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message lists the kinds there are."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
+    assert main(["--arrivals", "sometimes:3"]) == ExitCode.USAGE
+    assert "constant:RATE" in capsys.readouterr().err
 
 
 def test_a_size_beyond_the_targets_claim_is_refused_before_anything_starts(

@@ -7,6 +7,7 @@ import pytest
 
 from fixtures.certificates import CertificateAuthority
 from loadtests.plan import Plan
+from loadtests.schedule import Schedule
 
 
 def plan(**changes: object) -> Plan:
@@ -27,7 +28,8 @@ def plan(**changes: object) -> Plan:
 
 def test_a_plan_survives_its_file(tmp_path: Path) -> None:
     """What the generator reads is what was written."""
-    written = plan(has_phase_entries=True, trust="none")
+    schedule = Schedule.parse("poisson:50", 2)
+    written = plan(has_phase_entries=True, trust="none", schedule=schedule, dialogue="chunked")
     written.write(tmp_path / "plan.json")
     assert Plan.read(tmp_path / "plan.json") == written
 

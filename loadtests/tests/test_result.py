@@ -10,6 +10,7 @@ from loadtests.arrivals import Ledger
 from loadtests.measurement import Measurement
 from loadtests.phase import Phase
 from loadtests.result import Result, show
+from loadtests.trial import Load, Outcome
 
 BALANCED = Ledger(accepted=1000, arrived=1000, missing=0, doubled=0, changed=0)
 
@@ -23,6 +24,12 @@ def measured() -> Measurement:
     return measurement
 
 
+def result_of(
+    measurement: Measurement, ledger: Ledger | None = None, settle_seconds: float = 0.0
+) -> Result:
+    return Result("a title", Outcome(Load(), measurement, ledger, settle_seconds=settle_seconds))
+
+
 def shown(result: Result) -> str:
     file = io.StringIO()
     show(result, Console(file=file, width=80))
@@ -31,7 +38,7 @@ def shown(result: Result) -> str:
 
 def test_a_good_run_shows_rate_percentiles_errors_cost_and_arrivals() -> None:
     """Every figure the command promises is there."""
-    result = Result("a title", measured(), ledger=BALANCED)
+    result = result_of(measured(), ledger=BALANCED)
     text = shown(result)
     assert result.is_good
     assert "1,000 messages in 10.0 s, 100 per second" in text
@@ -52,7 +59,7 @@ def test_failures_are_shown_by_kind_and_spoil_the_run() -> None:
     measurement.failures.update(
         {f"envelope: 450 kind {number}": 20 - number for number in range(12)}
     )
-    result = Result("a title", measurement, ledger=BALANCED)
+    result = result_of(measurement, ledger=BALANCED)
     text = shown(result)
     assert not result.is_good
     assert "20 times: envelope: 450 kind 0" in text
@@ -62,7 +69,7 @@ def test_failures_are_shown_by_kind_and_spoil_the_run() -> None:
 def test_a_lost_message_spoils_the_run() -> None:
     """Throughput is not counted at the 250 alone."""
     lossy = replace(BALANCED, arrived=999, missing=1)
-    result = Result("a title", measured(), ledger=lossy, settle_seconds=12.0)
+    result = result_of(measured(), ledger=lossy, settle_seconds=12.0)
     assert not result.is_good
     assert "1 missing: lost, or still in the queue" in shown(result)
 
@@ -71,12 +78,12 @@ def test_a_busy_generator_says_that_the_rate_is_a_lower_bound() -> None:
     """A generator that used its whole core may have been the limit itself."""
     measurement = measured()
     measurement.cpu_seconds = 9.5
-    assert "at least" in shown(Result("a title", measurement, ledger=BALANCED))
+    assert "at least" in shown(result_of(measurement, ledger=BALANCED))
 
 
 def test_nothing_accepted_is_not_good() -> None:
     """An empty run is shown without percentiles and never green."""
-    result = Result("a title", Measurement())
+    result = result_of(Measurement())
     assert not result.is_good
     assert "0 messages" in shown(result)
     assert "not observable" in shown(result)
@@ -86,6 +93,15 @@ def test_messages_in_doubt_are_shown() -> None:
     """What was sent and never answered is neither accepted nor forgotten."""
     measurement = measured()
     measurement.in_doubt = 3
-    result = Result("a title", measurement, ledger=BALANCED)
+    result = result_of(measurement, ledger=BALANCED)
     assert not result.is_good
     assert "3 sent, but never answered" in shown(result)
+
+
+def test_what_could_not_be_sent_in_time_is_shown_and_spoils_the_run() -> None:
+    """Planned is planned: a message that was never begun is not forgotten."""
+    measurement = measured()
+    measurement.planned, measurement.unsent = 1200, 200
+    result = result_of(measurement, ledger=BALANCED)
+    assert not result.is_good
+    assert "200 of 1,200 planned, not in time" in shown(result)

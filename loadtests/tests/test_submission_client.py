@@ -154,3 +154,33 @@ def test_a_wrong_certificate_name_ends_the_session(tmp_path: Path) -> None:
 def test_the_password_has_no_repr() -> None:
     """Neither a log nor a traceback shows it."""
     assert "pass word" not in repr(CREDENTIALS)
+
+
+def test_pipelined_commands_leave_together_and_their_replies_are_told_apart() -> None:
+    """MAIL, RCPT and DATA are one write; three replies in one read are three replies."""
+    server = ScriptedServer()
+    client = greeted(server)
+    stamps = client.submit_pipelined(MAIL, RECIPIENTS, DATA)
+    assert stamps.begun <= stamps.enveloped <= stamps.sent <= stamps.acknowledged
+    assert client.last_reply.startswith(b"250 2.0.0")
+    client.submit_pipelined(MAIL, RECIPIENTS, DATA)
+
+
+def test_a_pipelined_refusal_is_the_first_one_and_sends_no_content() -> None:
+    """After a 354 without a wanted recipient the only way out is to let go (RFC 2920 §3.1)."""
+    server = ScriptedServer({b"RCPT": b"550 5.7.1 No\r\n"})
+    client = greeted(server)
+    with pytest.raises(Refused) as caught:
+        client.submit_pipelined(MAIL, RECIPIENTS, DATA)
+    assert (caught.value.phase, caught.value.kind) == (Phase.ENVELOPE, "550 5.7.1 No")
+    assert caught.value.closes
+    assert not client.is_in_doubt
+    assert server.lines[-1] == b"DATA"
+
+
+def test_a_pipelined_message_without_final_reply_is_in_doubt() -> None:
+    """Once the content is out nobody knows."""
+    client = greeted(ScriptedServer({b".": b""}))
+    with pytest.raises(Lost, match="acknowledgement: the server closed"):
+        client.submit_pipelined(MAIL, RECIPIENTS, DATA)
+    assert client.is_in_doubt
