@@ -93,6 +93,7 @@ class Config:
     """Everything a relay needs to start. Paths are absolute or relative to the working folder.
 
     Attributes:
+        clock: "system", or "virtual" for one that the lab API may move (D-25).
         discards_mail: Accepted mail is forgotten at once; for benchmarks.
         source: The file it came from.
         document: What the file says, for whoever has to read it again.
@@ -103,6 +104,7 @@ class Config:
     profile: str
     hostname: str
     state_directory: Path
+    clock: str
     switches: Switches
     limits: Limits
     rates: Rates
@@ -152,6 +154,7 @@ def config_of(source: Path, raw: Mapping[str, Any]) -> Config:
         profile=table.profile,
         hostname=table.hostname,
         state_directory=table.state_directory,
+        clock=table.clock,
         switches=_switches(table.switches),
         limits=_limits(table, raw),
         rates=table.rates,

@@ -357,6 +357,8 @@ class RelayTable(Table):
     profile: Annotated[str, AfterValidator(_profile)]
     hostname: HostName
     state_directory: Folder
+    # D-25: the system's own, or one that runs on with it and that the lab API moves.
+    clock: Literal["system", "virtual"] = "system"
     switches: SwitchesTable = SwitchesTable()
     limits: Annotated[Limits, AfterValidator(_above_zero)] = Limits()
     rates: Annotated[Rates, AfterValidator(_above_zero)] = Rates()

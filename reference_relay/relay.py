@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reference_relay.clock import Clock
 from reference_relay.config import Config
 from reference_relay.doors import BoundEndpoint, open_doors
 from reference_relay.logs import LineLog
@@ -56,22 +56,22 @@ class Relay:
 
     Args:
         config: What to build.
-        now: The one clock, seconds since the epoch (D-25).
+        clock: The one clock (D-25); by default the one that the configuration asks for.
         lines: Where the lines of sessions and attempts go.
     """
 
     def __init__(
         self,
         config: Config,
-        now: Callable[[], float] = time.time,
+        clock: Clock | None = None,
         lines: LineLog | None = None,
     ) -> None:
         self._config = config
-        self._now = now
+        self.clock = clock or Clock(is_virtual=config.clock == "virtual")
         self._lines = lines
         self._running = AsyncExitStack()
         self._prepared = prepare(config)
-        self._worker = Worker(_NUMBER, self._prepared, now, lines)
+        self._worker = Worker(_NUMBER, self._prepared, self.clock, lines)
         self._service: Service | None = None
         self._starts = 0
 
@@ -125,6 +125,14 @@ class Relay:
         self._prepared = self._prepared.with_directory(directory)
         self._worker.adopt(self._prepared)
 
+    async def advance(self, seconds: float) -> None:
+        """Move the clock; everything that waits for it has been woken on return.
+
+        Raises:
+            ValueError: The clock is the system's, or the step leads back or too far.
+        """
+        self.clock.advance(seconds)
+
     def kill(self) -> None:
         """Nothing to do: there are no other processes."""
 
@@ -162,7 +170,7 @@ class Relay:
         token = management_token(config)
         doors = open_doors(config, 1)
         self._running.callback(doors.close)
-        service = self._service = await open_service(config, self._now)
+        service = self._service = await open_service(config, self.clock)
         if service is not None:
             self._running.push_async_callback(service.stop)
             await self.publish(await seeded(service, config))

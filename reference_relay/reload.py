@@ -8,7 +8,10 @@ from typing import Any
 from reference_relay.config import Config, config_of
 
 # Bound, opened or handed to others at the start.
-_FIXED = ("profile", "hostname", "state_directory", "delivery", "management", "store", "workers")
+_FIXED = (
+    *("profile", "hostname", "state_directory", "clock", "delivery", "management", "store"),
+    "workers",
+)
 _FIXED_OF_ENDPOINT = ("addresses", "port", "implicit_tls_ports")
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+from reference_relay.clock import Clock
 from reference_relay.config import Config
 from reference_relay.doors import Door
 from reference_relay.event_loop import raise_descriptor_limit
@@ -39,16 +40,16 @@ class Worker:
     Args:
         number: Which of the workers it is; its own shard has the same number.
         prepared: What it serves.
-        now: The relay's clock, seconds since the epoch (D-25).
+        clock: The relay's clock (D-25).
         lines: Where the lines of sessions and attempts go; None takes the standard library's way.
     """
 
     def __init__(
-        self, number: int, prepared: Prepared, now: Callable[[], float], lines: LineLog | None
+        self, number: int, prepared: Prepared, clock: Clock, lines: LineLog | None
     ) -> None:
         self.number = number
         self._prepared = prepared
-        self._now = now
+        self._clock = clock
         self._lines = lines
         self._running = AsyncExitStack()
         self._shards: list[Shard] = []
@@ -144,8 +145,9 @@ class Worker:
         config = self._prepared.config
         raise_descriptor_limit(config.limits.connections)
         self._running.push_async_callback(self._stop_shards)
+        self._clock.on_move(self._wake)
         for number in (self.number, *left_behind):
-            shard = Shard.open(number, config, outgoing, self._now)
+            shard = Shard.open(number, config, outgoing, self._clock)
             shard.start()
             self._shards.append(shard)
         passwords = self._passwords = PasswordVerifier(
@@ -159,7 +161,7 @@ class Worker:
             queue=_accepting(config, queue),
             passwords=passwords,
             next_queue_id=self._shards[0].ids.next,
-            now=self._now,
+            now=self._clock,
             wording=replies.BOOKS[config.profile],
             limits=config.limits,
             rates=config.rates,
@@ -170,6 +172,10 @@ class Worker:
         for door in doors:
             listener = self._listener(door.endpoint)
             await listener.serve(door.listening, is_encrypted=door.is_encrypted)
+
+    def _wake(self) -> None:
+        for shard in self._shards:
+            shard.queue.wake()
 
     def _listener(self, number: int) -> Listener:
         """Return the listener of an endpoint, which serves all of its sockets."""

@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 
 # Content kept in memory for the first delivery; what exceeds it is reread from the spool.
 _MEMORY_OCTETS = 64 * 1024 * 1024
-# How often a waiting claim looks at the clock, which may be a virtual one that jumps.
-_CLOCK_LOOK_SECONDS = 0.5
+# A clock that jumps wakes us; the system's may be set by others, who tell nobody.
+_CLOCK_LOOK_SECONDS = 60.0
 # How many messages are reread with one change of threads, which costs as much as reading ten.
 _READ_AT_ONCE = 32
 _DELETED = Failed("5.7.0 Deleted from the queue by an operator")
@@ -427,8 +427,11 @@ class Queue:
         waiter = loop.create_future()
         self._waiters.add(waiter)
         # Without a schedule only a commit can bring something, and that wakes.
-        is_timed = self._schedule.has_later
-        timer = loop.call_later(_CLOCK_LOOK_SECONDS, self.wake) if is_timed else None
+        timer = None
+        next_due = self._schedule.next_due
+        if next_due is not None:
+            left = max(next_due - self._now(), 0.0)
+            timer = loop.call_later(min(left, _CLOCK_LOOK_SECONDS), self.wake)
         try:
             await waiter
         finally:

@@ -61,9 +61,9 @@ class Schedule:
         self._is_turn_of_later = False
 
     @property
-    def has_later(self) -> bool:
-        """Whether something waits for the clock."""
-        return bool(self._later)
+    def next_due(self) -> float | None:
+        """When to look again; None when nothing waits for the clock."""
+        return self._later[0][0] if self._later else None
 
     def add_ready(self, entry: Entry, *, is_first: bool = False) -> None:
         """Put in an entry that is due now."""

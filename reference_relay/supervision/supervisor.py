@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
+from reference_relay.clock import Clock
 from reference_relay.config import Config, ConfigError, no_text
 from reference_relay.doors import open_doors
 from reference_relay.management.metrics_text import Family
@@ -52,7 +52,10 @@ class Supervisor:
         self._config = config
         # Read here as well, so that nothing unusable ever reaches a worker.
         self._prepared = prepare(config)
-        self._served = Served(0, str(config.source), {"config": _document(config)})
+        self.clock = Clock(is_virtual=config.clock == "virtual")
+        self._served = Served(
+            0, str(config.source), {"config": _document(config), "clock_ahead": 0.0}
+        )
         self._slots: list[WorkerSlot] = []
         self._service: Service | None = None
         self._changing = asyncio.Lock()
@@ -114,8 +117,19 @@ class Supervisor:
             document = snapshot.to_document(directory)
             await self._serve({"config": _document(self._config), "directory": document})
 
+    async def advance(self, seconds: float) -> None:
+        """Move the clock of every process; all have the new time on return.
+
+        Raises:
+            ValueError: The clock is the system's, or the step leads back or too far.
+        """
+        async with self._changing:
+            self.clock.advance(seconds)
+            await self._serve(dict(self._served.fields))
+
     async def _serve(self, fields: dict[str, Any]) -> None:
         # First the word for whoever is started from now on, then to those who serve already.
+        fields["clock_ahead"] = self.clock.ahead
         self._served = Served(self._served.version + 1, str(self._config.source), fields)
         await asyncio.gather(*(slot.bring_up_to(self._served) for slot in self._slots))
 
@@ -163,7 +177,7 @@ class Supervisor:
         token = management_token(config)
         doors = open_doors(config, count)
         self._running.callback(doors.close)
-        service = self._service = await open_service(config, time.time)
+        service = self._service = await open_service(config, self.clock)
         if service is not None:
             self._running.push_async_callback(service.stop)
             # There are no workers yet: they begin with it.

@@ -72,7 +72,7 @@ class WorkerProcess:
         Args:
             number: Which worker it is.
             source: The configuration file, for messages and relative paths.
-            served: What it serves: `config`, and `directory` if it is not that of the file.
+            served: What it serves, see `worker_slot.Served`.
             doors: As for `spawn`.
             left_behind: Shards it has to deliver from besides its own.
 

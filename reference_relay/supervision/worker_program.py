@@ -9,11 +9,11 @@ import asyncio
 import logging
 import signal
 import socket
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reference_relay.clock import Clock
 from reference_relay.config import ConfigError, config_of
 from reference_relay.doors import Door
 from reference_relay.lifetime import stop_event
@@ -66,6 +66,7 @@ class _Orders:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._worker: Worker | None = None
+        self._clock: Clock | None = None
         self._is_started = asyncio.Event()
         self._lines: LineLog = log_to_stderr("info")
         self._stop_order: int | None = None
@@ -126,7 +127,9 @@ class _Orders:
 
     async def _start(self, message: Message) -> None:
         prepared = self._prepared(message)
-        worker = Worker(message["number"], prepared, time.time, self._lines)
+        clock = self._clock = Clock(is_virtual=prepared.config.clock == "virtual")
+        clock.put_ahead(message["served"]["clock_ahead"])
+        worker = Worker(message["number"], prepared, clock, self._lines)
         doors = [
             Door(endpoint, socket.socket(fileno=descriptor), is_encrypted)
             for endpoint, descriptor, is_encrypted in message["doors"]
@@ -137,6 +140,8 @@ class _Orders:
 
     def _adopt(self, message: Message) -> None:
         self._serving.adopt(self._prepared(message))
+        assert self._clock is not None  # noqa: S101 - whoever serves has one
+        self._clock.put_ahead(message["served"]["clock_ahead"])
 
     def _prepared(self, message: Message) -> Prepared:
         served: Mapping[str, Any] = message["served"]

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from reference_relay.clock import Clock
 from reference_relay.mail.address import Mailbox
 from reference_relay.management.app import ManagementContext
 from reference_relay.management.metrics_text import Family, Sample
@@ -50,6 +51,10 @@ class ScriptedRelay:
     """Knows one message, and two that bring trouble; its workers come and go."""
 
     workers_up = (1, 1)
+    clock = Clock(is_virtual=True)
+
+    async def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
 
     @property
     def directory(self) -> Directory:

@@ -116,10 +116,10 @@ def test_deferred_comes_back_when_due(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_waiting_claim_notices_a_moved_clock(
+def test_waiting_claim_notices_a_clock_that_was_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A claim that waits for a retry finds out by itself that the clock was moved."""
+    """A claim that waits for a retry finds out by itself when the system's clock was set."""
     monkeypatch.setattr(queue_module, "_CLOCK_LOOK_SECONDS", 0.01)
 
     async def run() -> None:

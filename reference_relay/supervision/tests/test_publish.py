@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from reference_relay.service.directory import Directory
 from reference_relay.submission.tests.client import Client
 from reference_relay.supervision import worker_process
 from reference_relay.supervision.supervisor import Supervisor
-from reference_relay.tests.steps import WORLD, changed, encrypted, name_server, sign_in
+from reference_relay.tests.steps import WORLD, changed, encrypted, name_server, sign_in, submit
 
 CONNECTIONS = 12
 
@@ -61,6 +62,16 @@ def codes(port: int) -> set[bytes]:
     for _ in range(CONNECTIONS):
         with Client(port) as client:
             found.add(sign_in(encrypted(client))[:3])
+    return found
+
+
+def submitted(port: int) -> list[str]:
+    """Submit on a few connections; return the queue IDs."""
+    found = []
+    for _ in range(CONNECTIONS // 2):
+        with Client(port) as client:
+            assert sign_in(encrypted(client)).startswith(b"235 ")
+            found.append(submit(client))
     return found
 
 
@@ -119,5 +130,34 @@ def test_a_worker_that_does_not_answer_is_replaced(
         with pytest.raises(ProcessLookupError):
             os.kill(hung, 0)
         assert await asyncio.to_thread(codes, port) == {b"535"}
+
+    with_relay(source, work)
+
+
+def test_a_moved_clock_is_moved_at_every_worker(source: Path) -> None:
+    """When `advance` returns, every worker stamps what it accepts with the new time (D-25)."""
+    changed(source, "profile =", 'clock = "virtual"\nprofile =')
+
+    async def work(relay: Relay | Supervisor, port: int) -> None:
+        await relay.advance(72 * 3600)
+        queue_ids = await asyncio.to_thread(submitted, port)
+        statuses = [await relay.status(queue_id) for queue_id in queue_ids]
+        assert all(one and abs(one.accepted_at - relay.clock()) < 60 for one in statuses)
+        assert relay.clock() - time.time() == pytest.approx(72 * 3600, abs=1)
+
+    with_relay(source, work)
+
+
+@pytest.mark.parametrize("source", [2], indirect=True)
+def test_a_worker_that_died_begins_with_the_moved_clock(source: Path) -> None:
+    """Its successor does not fall back to the system's time."""
+    changed(source, "profile =", 'clock = "virtual"\nprofile =')
+
+    async def work(relay: Relay | Supervisor, port: int) -> None:
+        await relay.advance(72 * 3600)
+        relay.kill()
+        queue_ids = await asyncio.to_thread(submitted, port)
+        statuses = [await relay.status(queue_id) for queue_id in queue_ids]
+        assert all(one and abs(one.accepted_at - relay.clock()) < 60 for one in statuses)
 
     with_relay(source, work)
