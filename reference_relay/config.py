@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from reference_relay.config_problems import ConfigError, problems
 from reference_relay.config_tables import (
+    DeliveryTable,
     EndpointTable,
     InstanceTable,
     ManagementTable,
@@ -25,7 +26,7 @@ from reference_relay.config_tables import (
     RuleTable,
     SwitchesTable,
 )
-from reference_relay.delivery.settings import DeliverySettings
+from reference_relay.delivery.settings import DeliverySettings, Smarthost, TLSMode
 from reference_relay.mail.address import domain_key
 from reference_relay.queue.room import RoomLimits
 from reference_relay.queue.settings import QueueSettings
@@ -160,12 +161,7 @@ def config_of(source: Path, raw: Mapping[str, Any]) -> Config:
         rates=table.rates,
         endpoints=tuple(map(_endpoint, table.endpoint)),
         directory=_directory(table),
-        delivery=DeliverySettings(
-            name_servers=table.delivery.name_servers,
-            port=table.delivery.port,
-            reachable_networks=table.delivery.reachable_networks,
-            is_held=table.delivery.hold,
-        ),
+        delivery=_delivery(table.delivery),
         discards_mail=table.queue.discard,
         queue=QueueSettings(
             room=RoomLimits(table.queue.messages, table.queue.reserve_octets),
@@ -228,6 +224,27 @@ def _management(table: ManagementTable | None) -> ManagementSettings | None:
     )
 
 
+def _delivery(table: DeliveryTable) -> DeliverySettings:
+    named, smarthost = table.smarthost, None
+    if named is not None:
+        password = _secret(named.password_file)
+        smarthost = Smarthost(named.host, named.port, named.username, password)
+    authorities = table.tls_authorities_file
+    return DeliverySettings(
+        name_servers=table.name_servers,
+        port=table.port,
+        reachable_networks=table.reachable_networks,
+        tls_mode=table.tls,
+        tls_authorities=authorities.read_text("ascii", "replace") if authorities else "",
+        smarthost=smarthost,
+        is_held=table.hold,
+    )
+
+
+def _secret(file: Path | None) -> str:
+    return file.read_text("utf-8").strip("\r\n") if file else ""
+
+
 def _directory(table: RelayTable) -> Directory:
     zones = {
         zone.id: Zone(zone.id, AddressSet.union(zone.addresses), AddressSet.union(zone.excluded))
@@ -263,8 +280,22 @@ def _rule(table: RuleTable, zones: dict[str, Zone]) -> Rule:
     )
 
 
+def _delivery_disagreements(table: DeliveryTable) -> Iterator[str]:
+    smarthost = table.smarthost
+    if smarthost is not None and smarthost.username:
+        if table.tls not in (TLSMode.ENCRYPT, TLSMode.VERIFY):
+            yield 'delivery.tls: expected "encrypt" or "verify": a password never goes in clear'
+        if smarthost.password_file is None:
+            yield "delivery.smarthost.password_file: expected one beside a username"
+    try:
+        _delivery(table).tls_context()
+    except (OSError, ValueError) as error:
+        yield f"delivery.tls_authorities_file: expected PEM certificates: {error}"
+
+
 def _disagreements(table: RelayTable) -> Iterator[str]:
     """Name what the tables cannot agree on: references to nothing, and things that exist twice."""
+    yield from _delivery_disagreements(table.delivery)
     zone_ids = {zone.id for zone in table.zone}
     unique = _Unique()
     for n, endpoint in enumerate(table.endpoint):

@@ -25,6 +25,7 @@ from pydantic import (
     ValidationInfo,
 )
 
+from reference_relay.delivery.settings import TLSMode
 from reference_relay.mail.address import domain_key
 from reference_relay.queue.room import RoomLimits
 from reference_relay.queue.settings import QueueSettings
@@ -293,6 +294,15 @@ class InstanceTable(Table):
     configuration: tuple[ConfigurationTable, ...] = ()
 
 
+class SmarthostTable(Table):
+    """The table [delivery.smarthost]: the one next hop of all mail."""
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    username: str = ""
+    password_file: ReadableFile | None = None
+
+
 class DeliveryTable(Table):
     """The table [delivery]."""
 
@@ -303,6 +313,9 @@ class DeliveryTable(Table):
     reachable_networks: tuple[
         Annotated[IPv4Network | IPv6Network, PlainValidator(_network)], ...
     ] = ()
+    tls: TLSMode = TLSMode.MAY
+    tls_authorities_file: ReadableFile | None = None
+    smarthost: SmarthostTable | None = None
     # Accepted mail stays queued until the relay runs without this.
     hold: bool = False
 

@@ -74,6 +74,7 @@ class Shard:
             outgoing_addresses=outgoing.addresses,
             now=now,
             hostname=config.hostname,
+            next_queue_id=ids.next,
             log_line=outgoing.log_line,
         )
         return cls(number, queue, ids, agent, is_held=config.delivery.is_held)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -10,9 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from reference_relay.delivery.attempt import Attempt, Mission, log_attempt
+from reference_relay.delivery.back_off import BackOff
 from reference_relay.delivery.connection_pool import ConnectionPool
 from reference_relay.delivery.counters import DeliveryCounters
 from reference_relay.delivery.destination_slots import DestinationSlots
+from reference_relay.delivery.notifier import Notifier
 from reference_relay.delivery.resolver import DNSResolver, MailExchange, Resolver
 from reference_relay.delivery.route import Router
 from reference_relay.delivery.settings import DeliverySettings, Timeouts
@@ -49,6 +52,7 @@ class Agent:
         outgoing_addresses: Callable[[str], Sequence[str]],
         now: Callable[[], float],
         hostname: str,
+        next_queue_id: Callable[[], str],
         *,
         resolver: Resolver | None = None,
         shuffle: Callable[[list[MailExchange]], None] = random.shuffle,
@@ -63,6 +67,7 @@ class Agent:
             outgoing_addresses: of an endpoint, used in turn (D-23); none means any.
             now: the relay's clock, seconds since the epoch.
             hostname: our name in EHLO.
+            next_queue_id: issues the IDs of notifications.
             resolver: answers look-ups; by default the configured name servers.
             shuffle: spreads MX hosts of equal preference.
             log_line: takes the line of an attempt; the relay brings a cheap one.
@@ -75,11 +80,17 @@ class Agent:
         if resolver is None:
             timeout = settings.timeouts.name_lookup_seconds
             resolver = DNSResolver(settings.name_servers, now, timeout)
-        self._router = Router(resolver, hostname, settings.reachable_networks, shuffle)
+        smarthost = None if settings.smarthost is None else settings.smarthost.host
+        self._router = Router(resolver, hostname, settings.reachable_networks, shuffle, smarthost)
         self._pool = ConnectionPool(settings, hostname)
         self._signing = ThreadPoolExecutor(_SIGNING_THREADS, "dkim-sign")
+        self._back_off = BackOff(now)
+        self._claims = asyncio.Semaphore(settings.claimed_messages)
+        self._claimed_octets = 0
+        self._less_octets = asyncio.Event()
         self._slots = asyncio.Semaphore(settings.messages_at_once)
         self._destinations = DestinationSlots(settings.connections_per_destination)
+        self._notifier = Notifier(hostname, now, next_queue_id)
         self._turns: dict[str, int] = {}
         self._attempts: set[asyncio.Task[None]] = set()
         self._claiming: asyncio.Task[None] | None = None
@@ -110,15 +121,22 @@ class Agent:
 
     async def _claim(self) -> None:
         while True:
-            await self._slots.acquire()
+            await self._claims.acquire()
+            while self._claimed_octets > self._settings.claimed_octets:
+                self._less_octets.clear()
+                await self._less_octets.wait()
             claimed = await self._queue.claim()
+            octets = len(claimed.message.content)
+            self._claimed_octets += octets
             attempt = asyncio.create_task(self._attempt(claimed))
             self._attempts.add(attempt)
-            attempt.add_done_callback(self._attempt_ended)
+            attempt.add_done_callback(functools.partial(self._attempt_ended, octets))
 
-    def _attempt_ended(self, attempt: asyncio.Task[None]) -> None:
+    def _attempt_ended(self, octets: int, attempt: asyncio.Task[None]) -> None:
         self._attempts.discard(attempt)
-        self._slots.release()
+        self._claims.release()
+        self._claimed_octets -= octets
+        self._less_octets.set()
         if not attempt.cancelled() and (error := attempt.exception()) is not None:
             _log.error("attempt-broken", exc_info=error)
 
@@ -142,17 +160,16 @@ class Agent:
                 missions = await self._missions(claimed)
             except Exception:
                 _log.exception("attempt-broken queue_id=%s", queue_id)
-                recorded = self._queue.settle(queue_id, dict.fromkeys(claimed.pending, _OUR_FAULT))
-                self.counters.add(recorded.values())
+                self._settle(claimed, dict.fromkeys(claimed.pending, _OUR_FAULT))
                 return
             if not missions:
                 self._queue.settle(queue_id, {})
             elif len(missions) == 1:
-                await self._deliver(missions[0])
+                await self._deliver(claimed, missions[0])
             else:
                 async with asyncio.TaskGroup() as group:
                     for mission in missions:
-                        group.create_task(self._deliver(mission))
+                        group.create_task(self._deliver(claimed, mission))
         except asyncio.CancelledError:
             # What has no outcome yet goes back as it was.
             self._queue.release(queue_id)
@@ -162,7 +179,7 @@ class Agent:
         message = claimed.message
         by_domain: dict[str, list[int]] = {}
         for index in claimed.pending:
-            by_domain.setdefault(_destination_key(message, index), []).append(index)
+            by_domain.setdefault(self._destination(message, index), []).append(index)
         content = OutgoingContent.of(await self._signed(message))
         return [
             Mission(
@@ -176,6 +193,12 @@ class Agent:
             )
             for domain, recipients in by_domain.items()
         ]
+
+    def _destination(self, message: QueuedMessage, index: int) -> str:
+        if self._settings.smarthost is not None:
+            return self._settings.smarthost.host
+        mailbox = message.envelope.recipients[index].mailbox
+        return mailbox.domain_key or mailbox.domain
 
     async def _signed(self, message: QueuedMessage) -> bytes:
         signer = self._signer_for(message.configuration_id)
@@ -195,13 +218,15 @@ class Agent:
         self._turns[endpoint] = turn + 1
         return addresses[turn:] + addresses[:turn]
 
-    async def _deliver(self, mission: Mission) -> None:
-        async with self._destinations.held(mission.domain):
+    async def _deliver(self, claimed: ClaimedMessage, mission: Mission) -> None:
+        # In this order: who waits for a slow destination keeps no slot from the others.
+        async with self._destinations.held(mission.domain), self._slots:
             attempt = Attempt(
                 mission,
                 self._router,
                 self._pool,
-                self._settings.addresses_per_attempt,
+                self._settings,
+                self._back_off,
                 self._log_line,
             )
             outcomes: Mapping[int, Outcome]
@@ -211,10 +236,9 @@ class Agent:
                 _log.exception("attempt-broken queue_id=%s", mission.queue_id)
                 outcomes = dict.fromkeys(mission.recipients, _OUR_FAULT)
         # At once, not when the whole message is through: a crash then repeats less.
-        recorded = self._queue.settle(mission.queue_id, outcomes)
+        self._settle(claimed, outcomes)
+
+    def _settle(self, claimed: ClaimedMessage, outcomes: Mapping[int, Outcome]) -> None:
+        notify = functools.partial(self._notifier.notifications, claimed)
+        recorded = self._queue.settle(claimed.message.queue_id, outcomes, notify)
         self.counters.add(recorded.values())
-
-
-def _destination_key(message: QueuedMessage, index: int) -> str:
-    mailbox = message.envelope.recipients[index].mailbox
-    return mailbox.domain_key or mailbox.domain

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from reference_relay.delivery.back_off import BackOff
 from reference_relay.delivery.connection import Connection
 from reference_relay.delivery.connection_pool import AddressPair, ConnectionPool
 from reference_relay.delivery.route import Address, Route, Router, parsed
+from reference_relay.delivery.settings import DeliverySettings, TLSMode
 from reference_relay.mail.envelope import Envelope
 from reference_relay.queue.queued_message import Deferred, Delivered, Failed, Outcome
-from reference_relay.smtp.client_session import (
-    Disposition,
-    SessionRefused,
-    TransactionEnded,
-    Verdict,
-)
+from reference_relay.smtp.client_session import SessionRefused, TransactionEnded
+from reference_relay.smtp.host_reply import Disposition, Verdict
 from reference_relay.smtp.outgoing import OutgoingContent, Transaction
 
 _log = logging.getLogger(__name__)
+
+_REPLY = re.compile(r"[2-5][0-9]{2}(?![^ ])")
 
 
 def log_attempt(line: str) -> None:
@@ -51,13 +52,16 @@ class Attempt:
         mission: Mission,
         router: Router,
         pool: ConnectionPool,
-        addresses_at_most: int,
+        settings: DeliverySettings,
+        back_off: BackOff,
         log_line: Callable[[str], None],
     ) -> None:
         self._mission = mission
         self._router = router
         self._pool = pool
-        self._addresses_left = addresses_at_most
+        self._settings = settings
+        self._back_off = back_off
+        self._addresses_left = settings.addresses_per_attempt
         self._write_line = log_line
         self._open = list(mission.recipients)
         self._final: dict[int, Outcome] = {}
@@ -93,19 +97,29 @@ class Attempt:
             family = f"IPv{address.version}"
             self._note_for_all(Deferred(f"4.4.1 {host}: no outgoing address for {family}"))
             return True
-        pair = AddressPair(local, str(address))
+        verified = host if self._settings.tls_mode is TLSMode.VERIFY else ""
+        pair = AddressPair(local, str(address), verified)
+        resting = self._back_off.reason(pair.remote)
+        if resting is not None:
+            self._note_for_all(Deferred(f"4.4.1 {host} [{address}] rests after: {resting}"))
+            return True
         clock = asyncio.get_running_loop().time
         started = clock()
         answer = await self._transact(pair)
-        where = f"{host} [{address}]"
         may_go_on = True
         if isinstance(answer, SessionRefused):
-            outcomes = dict.fromkeys(self._open, _outcome(where, answer.verdict))
+            self._back_off.failed(pair.remote, answer.verdict.text)
+            outcome = _outcome(host, address, answer.verdict)
+            outcomes = dict.fromkeys(self._open, outcome)
             # Not final even if the host said so: it spoke for itself, not for the recipient.
-            self._note_for_all(_outcome(where, answer.verdict))
+            self._note_for_all(outcome)
         else:
+            self._back_off.succeeded(pair.remote)
             verdicts = zip(self._open, answer.verdicts, strict=True)
-            outcomes = {index: _outcome(where, verdict) for index, verdict in verdicts}
+            outcomes = {
+                index: _outcome(host, address, verdict, is_notifying=answer.is_notifying)
+                for index, verdict in verdicts
+            }
             self._take(outcomes)
             # RFC 5321 §4.5.3.2.6: the host may have the mail; another one must not get it too.
             may_go_on = not answer.is_uncertain
@@ -141,19 +155,31 @@ class Attempt:
             if not ended.is_unheard:
                 return ended
             # It had been closed while it was idle, and nobody has read a word.
+        opened = await self._open_session(pair)
+        if (
+            isinstance(opened, SessionRefused)
+            and opened.is_tls_trouble
+            and self._settings.tls_mode is TLSMode.MAY
+        ):
+            opened = await self._open_session(pair, in_clear=True)
+        if isinstance(opened, SessionRefused):
+            return opened
+        return await self._transact_on(pair, opened, transaction)
+
+    async def _open_session(
+        self, pair: AddressPair, *, in_clear: bool = False
+    ) -> Connection | SessionRefused:
         try:
-            connection = await self._pool.connect(pair)
+            connection = await self._pool.connect(pair, in_clear=in_clear)
         except OSError as error:
-            text = f"no connection: {_reason(error)}"
+            text = f"4.4.1 no connection: {_reason(error)}"
             return SessionRefused(Verdict(Disposition.TRANSIENT, text))
         try:
             opened = await connection.opened()
         except asyncio.CancelledError:
             connection.abort()
             raise
-        if isinstance(opened, SessionRefused):
-            return opened
-        return await self._transact_on(pair, connection, transaction)
+        return opened if isinstance(opened, SessionRefused) else connection
 
     async def _transact_on(
         self, pair: AddressPair, connection: Connection, transaction: Transaction
@@ -183,15 +209,19 @@ class Attempt:
         )
 
 
-def _outcome(where: str, verdict: Verdict) -> Outcome:
-    text = f"{where}: {verdict.text}"
+def _outcome(
+    host: str, address: Address, verdict: Verdict, *, is_notifying: bool = False
+) -> Outcome:
+    text = f"{host} [{address}]: {verdict.text}"
+    # What begins with a reply code is the host's; the rest are findings of ours.
+    reply = verdict.text if _REPLY.match(verdict.text) else ""
     match verdict.disposition:
         case Disposition.ACCEPTED:
-            return Delivered(text)
+            return Delivered(text, host, reply, is_notifying)
         case Disposition.TRANSIENT:
-            return Deferred(text)
+            return Deferred(text, host, reply)
         case Disposition.PERMANENT:
-            return Failed(text)
+            return Failed(text, host, reply)
 
 
 def _text(outcome: Outcome) -> str:

@@ -10,17 +10,18 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from reference_relay.delivery.client_tls import ClientTLS, TLSError
 from reference_relay.delivery.settings import Timeouts
 from reference_relay.smtp.client_session import (
     ClientSession,
-    Disposition,
     Event,
     SessionOpened,
     SessionRefused,
     Step,
+    TLSWanted,
     TransactionEnded,
-    Verdict,
 )
+from reference_relay.smtp.host_reply import Disposition, Verdict
 from reference_relay.smtp.outgoing import Transaction
 
 # Replies are short; longer ones arrive in several reads.
@@ -34,11 +35,15 @@ class Connection(asyncio.BufferedProtocol):
         self,
         session: ClientSession,
         timeouts: Timeouts,
+        new_tls: Callable[[], ClientTLS],
         buffer: memoryview,
         on_closed: Callable[[Connection], None],
     ) -> None:
         self._session = session
         self._timeouts = timeouts
+        self._new_tls = new_tls
+        self._tls: ClientTLS | None = None
+        self._progress = -1
         self._buffer = buffer
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
@@ -96,7 +101,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what the host sent."""
-        self._go_on(self._session.receive_data(self._buffer[:nbytes]))
+        received = self._buffer[:nbytes]
+        if self._tls is None:
+            self._go_on(self._session.receive_data(received))
+        else:
+            self._go_on(self._receive_encrypted(self._tls, received))
 
     def pause_writing(self) -> None:
         """The host reads slower than we write."""
@@ -123,22 +132,48 @@ class Connection(asyncio.BufferedProtocol):
 
     # the rest
 
+    def _receive_encrypted(self, tls: ClientTLS, received: memoryview) -> list[Event]:
+        try:
+            plain = tls.receive(received)
+        except TLSError as error:
+            self._write(tls.data_to_send())
+            if self._session.is_encrypted:
+                return self._session.end(f"TLS failed: {error}")
+            return self._session.tls_failed(str(error))
+        if tls.is_established and not self._session.is_encrypted:
+            self._session.tls_started()
+        self._write(tls.data_to_send())
+        return self._session.receive_data(plain) if plain else []
+
+    def _write(self, octets: bytes) -> None:
+        if octets and self._transport is not None:
+            self._transport.write(octets)
+
     def _go_on(self, events: list[Event]) -> None:
         transport = self._transport
         if transport is None:
             self._report(self._session.end("connection lost"))
             return
         sending = self._session.data_to_send()
-        if sending:
+        if sending and self._tls is None:
             transport.writelines(sending)
+        elif sending and self._tls is not None:
+            self._tls.send(b"".join(sending))
+            self._write(self._tls.data_to_send())
         if self._session.is_over and self._session.step is None:
             transport.close()
-        self._set_deadline()
+        if self._session.progress != self._progress:
+            # Octets that trickle in win no time (RFC 5321 §4.5.3.2 counts by command).
+            self._progress = self._session.progress
+            self._set_deadline()
         self._report(events)
 
     def _report(self, events: list[Event]) -> None:
         for event in events:
-            if isinstance(event, TransactionEnded):
+            if isinstance(event, TLSWanted):
+                self._tls = self._new_tls()
+                self._write(self._tls.start())
+            elif isinstance(event, TransactionEnded):
                 if self._ending is not None and not self._ending.done():
                     self._ending.set_result(event)
             elif not self._opening.done():
@@ -153,8 +188,8 @@ class Connection(asyncio.BufferedProtocol):
                 return timeouts.idle_seconds
             case Step.GREETING:
                 return timeouts.greeting_seconds
-            case Step.EHLO | Step.HELO | Step.MAIL | Step.RCPT:
-                return timeouts.command_seconds
+            case Step.HANDSHAKE:
+                return timeouts.handshake_seconds
             case Step.DATA:
                 return timeouts.data_seconds
             case Step.CONTENT | Step.EMPTY_CONTENT:
@@ -164,6 +199,8 @@ class Connection(asyncio.BufferedProtocol):
                 return timeouts.content_seconds
             case Step.QUIT:
                 return timeouts.quit_seconds
+            case _:
+                return timeouts.command_seconds
 
     def _set_deadline(self) -> None:
         self._deadline = self._loop.time() + self._limit_seconds()

@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
+from reference_relay.delivery.client_tls import ClientTLS
 from reference_relay.delivery.connection import BUFFER_OCTETS, Connection
-from reference_relay.delivery.settings import DeliverySettings
-from reference_relay.smtp.client_session import ClientSession
+from reference_relay.delivery.settings import DeliverySettings, TLSMode
+from reference_relay.smtp.client_session import ClientSession, Login, TLSUse
+
+_USES = {
+    TLSMode.NONE: TLSUse.NEVER,
+    TLSMode.MAY: TLSUse.IF_OFFERED,
+    TLSMode.ENCRYPT: TLSUse.ALWAYS,
+    TLSMode.VERIFY: TLSUse.ALWAYS,
+}
 
 
 class AddressPair(NamedTuple):
-    """From which of our addresses (None: any) to which address of theirs."""
+    """From which of our addresses (None: any) to which address of theirs, under which name."""
 
     local: str | None
     remote: str
+    verified_name: str = ""
+    """Whose certificate it must show; "" where none is asked for."""
 
 
 class ConnectionPool:
@@ -23,6 +33,12 @@ class ConnectionPool:
     def __init__(self, settings: DeliverySettings, hostname: str) -> None:
         self._settings = settings
         self._hostname = hostname
+        self._context = settings.tls_context()
+        smarthost = settings.smarthost
+        self._port = settings.port if smarthost is None else smarthost.port
+        self._login = None
+        if smarthost is not None and smarthost.username:
+            self._login = Login(smarthost.username, smarthost.password)
         self._buffer = memoryview(bytearray(BUFFER_OCTETS))
         self._open: set[Connection] = set()
         self._idle: dict[AddressPair, list[Connection]] = {}
@@ -38,17 +54,21 @@ class ConnectionPool:
                 return connection
         return None
 
-    async def connect(self, pair: AddressPair) -> Connection:
+    async def connect(self, pair: AddressPair, *, in_clear: bool = False) -> Connection:
         """Open a connection; its greeting is still to come.
+
+        Args:
+            pair: from where to where.
+            in_clear: without TLS, because it failed with this host and is no condition.
 
         Raises:
             OSError: the address cannot be reached; TimeoutError is one.
         """
         async with asyncio.timeout(self._settings.timeouts.connect_seconds):
             _, connection = await asyncio.get_running_loop().create_connection(
-                self._new_connection,
+                lambda: self._new_connection(pair, in_clear=in_clear),
                 pair.remote,
-                self._settings.port,
+                self._port,
                 local_addr=None if pair.local is None else (pair.local, 0),
             )
         return connection
@@ -76,9 +96,14 @@ class ConnectionPool:
             connection.abort()
         await asyncio.wait(endings)
 
-    def _new_connection(self) -> Connection:
+    def _new_connection(self, pair: AddressPair, *, in_clear: bool) -> Connection:
+        tls_use = TLSUse.NEVER if in_clear else _USES[self._settings.tls_mode]
         connection = Connection(
-            ClientSession(self._hostname), self._settings.timeouts, self._buffer, self._closed
+            ClientSession(self._hostname, tls_use, self._login),
+            self._settings.timeouts,
+            lambda: ClientTLS(self._context, pair.verified_name),
+            self._buffer,
+            self._closed,
         )
         self._open.add(connection)
         return connection

@@ -52,6 +52,7 @@ class Router:
         hostname: str,
         reachable_networks: Sequence[Network],
         shuffle: Callable[[list[MailExchange]], None],
+        smarthost: str | None = None,
     ) -> None:
         """Make a router.
 
@@ -60,7 +61,10 @@ class Router:
             hostname: our own name; as an MX host it means a loop.
             reachable_networks: what may be reached besides the public Internet.
             shuffle: spreads MX hosts of equal preference (RFC 5321 §5.1).
+            smarthost: the one host of all routes, a name or an address literal. Whoever names it
+                means it: it may be reached wherever it is.
         """
+        self._smarthost = smarthost
         self._resolver = resolver
         self._hostname = domain_key(hostname)
         self._reachable = tuple(reachable_networks)
@@ -69,6 +73,8 @@ class Router:
 
     async def route(self, domain: str) -> Route | Problem:
         """Return the hosts that take mail for a domain, or why there are none."""
+        if self._smarthost is not None:
+            return Route((self._smarthost,))
         if domain.startswith("["):
             return Route((domain,))
         if not domain:
@@ -109,6 +115,8 @@ class Router:
                 return Deferred(f"4.4.3 {error}")
             if not found:
                 return Failed(f"5.4.4 {host} has no address")
+        if host == self._smarthost:
+            return found
         reachable = tuple(address for address in found if self._may_reach(address))
         return reachable or Failed(f"5.4.4 {host} has no address that may be reached from here")
 

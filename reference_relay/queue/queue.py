@@ -485,5 +485,6 @@ def _read(reader: SpoolReader, numbers: Sequence[int]) -> dict[int, Stored | Que
 def _given_up(outcome: Outcome) -> Outcome:
     if isinstance(outcome, Deferred):
         # RFC 3463 §3.5: X.4.7, delivery time expired.
-        return Failed(f"5.4.7 Delivery time expired; last: {outcome.reason}")
+        reason = f"5.4.7 Delivery time expired; last: {outcome.reason}"
+        return Failed(reason, outcome.host, outcome.reply)
     return outcome

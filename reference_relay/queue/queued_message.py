@@ -44,6 +44,11 @@ class Delivered:
     """The next hop took responsibility for this recipient (RFC 5321 §6.1)."""
 
     remote: str
+    host: str = ""
+    """Who took it."""
+    reply: str = ""
+    is_notifying: bool = False
+    """The host knows DSN and was told what the sender wants to hear (RFC 3461 §5.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,10 @@ class Deferred:
     """Not this time; try again later."""
 
     reason: str
+    host: str = ""
+    """Who said so; "" when we found out ourselves."""
+    reply: str = ""
+    """The host's reply, "" when it gave none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,8 @@ class Failed:
     """Never; give up."""
 
     reason: str
+    host: str = ""
+    reply: str = ""
 
 
 Outcome = Delivered | Deferred | Failed

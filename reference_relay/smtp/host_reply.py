@@ -8,12 +8,29 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 
 _LINE = re.compile(rb"(\d{3})(?:([ -])(.*))?", re.DOTALL)
 # A reply line has at most 512 octets (RFC 5321 §4.5.3.1.5); this leaves room for a hundred.
 _MAXIMUM_REPLY = 64 * 1024
 # What is worth keeping in a log line and a status.
 _MAXIMUM_TEXT = 500
+
+
+class Disposition(Enum):
+    """What became of one recipient at this host."""
+
+    ACCEPTED = "accepted"
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A disposition with the host's words, or ours where the host said nothing."""
+
+    disposition: Disposition
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,13 @@ class HostReply:
         if not spoken.isprintable():
             spoken = "".join(char if char.isprintable() else "?" for char in spoken)
         return f"{self.code:03} {spoken}".strip()[:_MAXIMUM_TEXT]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What a reply that is no success means, by its first digit (RFC 5321 §4.3.2)."""
+        is_permanent = self.first_digit == 5
+        disposition = Disposition.PERMANENT if is_permanent else Disposition.TRANSIENT
+        return Verdict(disposition, self.text)
 
 
 class ReplyReader:

@@ -11,32 +11,33 @@ from reference_relay.mail.envelope import Envelope, Recipient
 
 @dataclass(frozen=True, slots=True)
 class OutgoingContent:
-    """Content as it goes over the wire after DATA, and what has to be known about it."""
+    """Content as it goes out, and what has to be known about it."""
 
-    octets: bytes
-    """With leading dots doubled, a CRLF at the end, and the final dot."""
-    size_octets: int
-    """What SIZE declares: without doubled dots and final dot (RFC 1870 §3)."""
+    raw: bytes
+    """With a CRLF at the end, as BDAT carries it; its length is what SIZE declares."""
     is_7bit: bool
     is_header_ascii: bool
 
     @classmethod
     def of(cls, content: bytes) -> OutgoingContent:
-        """Make content in CRLF form ready for the wire (RFC 5321 §4.5.2)."""
-        end = b"" if content.endswith(b"\r\n") else b"\r\n"
-        stuffed = content
-        # Most mail has no line that begins with a dot: looking is cheaper than rewriting.
-        if b"\r\n." in content:
-            stuffed = content.replace(b"\r\n.", b"\r\n..")
-        if content.startswith(b"."):
-            stuffed = b"." + stuffed
+        """Make content in CRLF form ready."""
         is_7bit = content.isascii()
         return cls(
-            octets=b"".join((stuffed, end, b".\r\n")),
-            size_octets=len(content) + len(end),
+            raw=content if content.endswith(b"\r\n") else content + b"\r\n",
             is_7bit=is_7bit,
             is_header_ascii=is_7bit or content.partition(b"\r\n\r\n")[0].isascii(),
         )
+
+    @property
+    def stuffed(self) -> bytes:
+        """With leading dots doubled and the final dot, as DATA carries it (RFC 5321 §4.5.2)."""
+        stuffed = self.raw
+        # Most mail has no line that begins with a dot: looking is cheaper than rewriting.
+        if b"\r\n." in stuffed:
+            stuffed = stuffed.replace(b"\r\n.", b"\r\n..")
+        if stuffed.startswith(b"."):
+            stuffed = b"." + stuffed
+        return stuffed + b".\r\n"
 
 
 @dataclass(frozen=True, slots=True)

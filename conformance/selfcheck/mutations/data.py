@@ -45,10 +45,7 @@ def all_leading_dots_removed() -> None:
 def dots_not_stuffed_again() -> None:
     from reference_relay.smtp.outgoing import OutgoingContent
 
-    @around(OutgoingContent, "of")
-    def literal(original: Broken, content: bytes) -> Any:
-        found = original(content)
-        return dataclasses.replace(found, octets=found.octets.replace(b"\r\n..", b"\r\n."))
+    replace(OutgoingContent, "stuffed", property(lambda self: self.raw + b".\r\n"))
 
 
 def end_searched_in_each_segment() -> None:

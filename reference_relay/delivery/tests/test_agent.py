@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +20,7 @@ from reference_relay.delivery.tests.test_route import StubResolver
 from reference_relay.mail.address import Mailbox
 from reference_relay.mail.envelope import Envelope, Recipient
 from reference_relay.queue.queue import Queue
+from reference_relay.queue.queue_id import QueueIdSource
 from reference_relay.queue.queued_message import QueuedMessage, RecipientStatus
 
 START = 1_700_000_000.0
@@ -26,6 +29,7 @@ QUICK = Timeouts(
     connect_seconds=2, greeting_seconds=0.2, command_seconds=0.2, data_seconds=0.2,
     block_seconds=0.2, content_seconds=0.2, idle_seconds=2, quit_seconds=0.2,
 )  # fmt: skip
+SETTINGS = DeliverySettings((), reachable_networks=LOOPBACK, stop_seconds=0.2)
 
 
 class Clock:
@@ -90,6 +94,7 @@ async def world(
     outgoing: Sequence[str] = (),
     signer: Signs | None = None,
     timeouts: Timeouts = QUICK,
+    settings: DeliverySettings | None = None,
 ) -> AsyncIterator[World]:
     clock = Clock()
     queue = Queue.open(directory, clock)
@@ -99,11 +104,12 @@ async def world(
     )
     agent = Agent(
         queue,
-        DeliverySettings((), port, LOOPBACK, timeouts, stop_seconds=0.2),
+        dataclasses.replace(settings or SETTINGS, port=port, timeouts=timeouts),
         signer_for=lambda configuration_id: signer,
         outgoing_addresses=lambda endpoint: outgoing,
         now=clock,
         hostname="relay.example.net",
+        next_queue_id=QueueIdSource(clock, 0).next,
         resolver=resolver,
         shuffle=lambda hosts: None,
     )
@@ -434,3 +440,81 @@ def test_one_log_line_per_attempt(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     [line] = [r.getMessage() for r in caplog.records if r.getMessage().startswith("attempt ")]
     assert "queue_id=Q1 number=1 destination=d.example host=mx.example address=127.0.0.1" in line
     assert "delivered=1 deferred=0 failed=0" in line
+
+
+def test_many_messages_for_a_slow_host_hold_up_nobody(tmp_path: Path) -> None:
+    """While hundreds wait for a host that says nothing, mail for another one goes through."""
+
+    async def run() -> None:
+        slow, quick = (
+            ScriptedHost(lambda line: "silence" if line[:4] == "MAIL" else None),
+            (ScriptedHost()),
+        )
+        route: dict[str, list[tuple[int, str]] | Exception] = {
+            "slow.example": [(10, "slow-mx.example")],
+            "d.example": [(10, "mx.example")],
+        }
+        hosts: dict[str, list[str] | Exception] = {
+            "slow-mx.example": ["127.0.0.2"],
+            "mx.example": ["127.0.0.1"],
+        }
+        patient = dataclasses.replace(QUICK, command_seconds=30)
+        async with (
+            host(quick) as port,
+            host(slow, "127.0.0.2", port),
+            world(tmp_path, port, mx=route, hosts=hosts, timeouts=patient) as scene,
+        ):
+            for _ in range(300):
+                await scene.send("x@slow.example")
+            queue_id = await scene.send("x@d.example")
+            await scene.recipients(queue_id, "delivered")
+            assert slow.connections <= 10
+
+    asyncio.run(run())
+
+
+def test_an_address_that_does_not_talk_is_left_alone(tmp_path: Path) -> None:
+    """After a few sessions that came to nothing mail is put off without trying, for a while."""
+
+    async def run() -> None:
+        mx = ScriptedHost(greeting="421 busy")
+        async with host(mx) as port, world(tmp_path, port) as scene:
+            for _ in range(6):
+                queue_id = await scene.send("x@d.example")
+                [recipient] = await scene.recipients(queue_id, "deferred")
+            assert mx.connections == 3
+            assert "rests after: 421 busy" in recipient.history[-1].text
+            await scene.move_clock(60)
+            queue_id = await scene.send("x@d.example")
+            await scene.recipients(queue_id, "deferred")
+            assert mx.connections == 4
+
+    asyncio.run(run())
+
+
+def test_octets_that_trickle_in_win_no_time(tmp_path: Path) -> None:
+    """A host that drips its greeting is given up when the greeting's time is over."""
+
+    gone = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"2")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+        gone.set()
+
+    async def run() -> None:
+        server = await asyncio.start_server(drip, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with world(tmp_path, port) as scene:
+            queue_id = await scene.send("x@d.example")
+            [recipient] = await scene.recipients(queue_id, "deferred")
+            assert "no reply within 0.2 seconds" in recipient.history[-1].text
+            await asyncio.wait_for(gone.wait(), 10)
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(run())

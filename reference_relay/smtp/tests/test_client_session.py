@@ -10,15 +10,19 @@ from reference_relay.mail.address import Mailbox
 from reference_relay.mail.envelope import Envelope, Recipient
 from reference_relay.smtp.client_session import (
     ClientSession,
-    Disposition,
     Event,
+    Login,
     ProtocolViolation,
     SessionOpened,
     SessionRefused,
     Step,
+    TLSUse,
+    TLSWanted,
     TransactionEnded,
 )
+from reference_relay.smtp.host_reply import Disposition
 from reference_relay.smtp.outgoing import OutgoingContent, Transaction
+from reference_relay.smtp.outgoing_commands import UnfitPath
 
 CONTENT = b"Subject: x\r\n\r\n.dot\r\n"
 EXTENSIONS = b"250-mx\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-DSN\r\n250 8BITMIME\r\n"
@@ -132,14 +136,167 @@ def test_content_for_nobody_is_empty() -> None:
 
 
 def test_all_refused_without_pipelining() -> None:
-    """DATA is not sent when nobody is left, and the open transaction is not reused."""
+    """DATA is not sent when nobody is left, and the open transaction is ended by RSET."""
     session = opened(PLAIN)
     session.begin(transaction())
     session.receive_data(b"250 ok\r\n")
     sent(session)
     assert dispositions(session.receive_data(b"550 no\r\n")) == [PERMANENT]
-    assert sent(session) == b"QUIT\r\n"
+    assert sent(session) == b"RSET\r\n"
     assert not session.is_ready
+    assert session.receive_data(b"250 ok\r\n") == []
+    assert session.is_ready
+
+
+def test_with_pipelining_rset_leads_the_next_group() -> None:
+    """After a transaction without content the next one follows at once, behind RSET."""
+    session = opened()
+    session.begin(transaction())
+    session.receive_data(b"250 ok\r\n550 no\r\n")
+    sent(session)
+    assert dispositions(session.receive_data(b"554 nobody\r\n")) == [PERMANENT]
+    session.begin(transaction())
+    assert sent(session).startswith(b"RSET\r\nMAIL FROM:")
+    session.receive_data(b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n")
+    assert dispositions(session.receive_data(b"250 queued\r\n")) == [ACCEPTED]
+
+
+def test_closed_while_rset_waits_is_unheard() -> None:
+    """A host that hangs up on RSET has read nothing of the transaction behind it."""
+    for said in (b"", b"250 ok\r\n", b"421 tired\r\n"):
+        session = opened()
+        session.begin(transaction())
+        session.receive_data(b"250 ok\r\n550 no\r\n554 nobody\r\n")
+        session.begin(transaction())
+        events = session.receive_data(said) or session.end("connection lost")
+        [event] = events
+        assert isinstance(event, TransactionEnded)
+        assert event.is_unheard
+
+
+def test_chunks_where_offered() -> None:
+    """With CHUNKING the content goes as one BDAT chunk once somebody is accepted, undotted."""
+    session = opened(EXTENSIONS.replace(b"250 8BIT", b"250-CHUNKING\r\n250 8BIT"))
+    session.begin(transaction())
+    assert sent(session).endswith(b"RCPT TO:<b@example.org>\r\n")
+    assert session.receive_data(b"250 ok\r\n250 ok\r\n") == []
+    assert sent(session) == b"BDAT 20 LAST\r\n" + CONTENT
+    assert dispositions(session.receive_data(b"250 queued\r\n")) == [ACCEPTED]
+    session.begin(transaction())
+    sent(session)
+    session.receive_data(b"250 ok\r\n550 no\r\n")
+    assert sent(session) == b"RSET\r\n"
+
+
+TLS_OFFER = b"250-mx\r\n250-STARTTLS\r\n250 PIPELINING\r\n"
+INSIDE = b"250-mx\r\n250 AUTH PLAIN LOGIN\r\n"
+
+
+def greeted(tls_use: TLSUse, offer: bytes = TLS_OFFER, login: Login | None = None) -> list[Event]:
+    session = ClientSession("relay.example.net", tls_use, login)
+    session.receive_data(b"220 mx\r\n")
+    return session.receive_data(offer)
+
+
+def test_tls_where_offered() -> None:
+    """STARTTLS is asked for, EHLO is said anew inside, and only what it says there counts."""
+    session = ClientSession("relay.example.net", TLSUse.IF_OFFERED)
+    session.receive_data(b"220 mx\r\n")
+    sent(session)
+    assert session.receive_data(TLS_OFFER) == []
+    assert sent(session) == b"STARTTLS\r\n"
+    assert session.receive_data(b"220 go\r\n") == [TLSWanted()]
+    assert not session.is_ready
+    session.tls_started()
+    assert sent(session) == b"EHLO relay.example.net\r\n"
+    assert session.receive_data(PLAIN) == [SessionOpened()]
+    assert session.keywords == {}
+
+
+def test_replies_behind_starttls_in_clear_are_thrown_away() -> None:
+    """What an attacker adds to the 220 answers nothing inside TLS (CVE-2021-38371)."""
+    session = ClientSession("relay.example.net", TLSUse.IF_OFFERED)
+    session.receive_data(b"220 mx\r\n")
+    session.receive_data(TLS_OFFER)
+    assert session.receive_data(b"220 go\r\n250-mx\r\n250 DSN\r\n") == [TLSWanted()]
+    session.tls_started()
+    assert session.receive_data(b"") == []
+    assert not session.is_ready
+    assert session.receive_data(PLAIN) == [SessionOpened()]
+    assert session.keywords == {}
+
+
+@pytest.mark.parametrize("answer", [b"454 not now\r\n", b"502 what?\r\n"])
+def test_tls_that_does_not_begin(answer: bytes) -> None:
+    """Where TLS is welcome the session goes on in clear, and where it is a condition it ends."""
+    for tls_use, expected in ((TLSUse.IF_OFFERED, SessionOpened), (TLSUse.ALWAYS, SessionRefused)):
+        session = ClientSession("relay.example.net", tls_use)
+        session.receive_data(b"220 mx\r\n")
+        session.receive_data(TLS_OFFER)
+        [event] = session.receive_data(answer)
+        assert isinstance(event, expected)
+
+
+def test_tls_as_a_condition() -> None:
+    """A host that offers none gets no mail in clear, nor does one that knows HELO only."""
+    [event] = greeted(TLSUse.ALWAYS, PLAIN)
+    assert isinstance(event, SessionRefused)
+    assert event.verdict.disposition is TRANSIENT
+    assert greeted(TLSUse.NEVER) == [SessionOpened()]
+
+
+def test_a_failed_handshake_is_told() -> None:
+    """Whoever opens the next connection knows that TLS was the trouble."""
+    session = ClientSession("relay.example.net", TLSUse.IF_OFFERED)
+    session.receive_data(b"220 mx\r\n")
+    session.receive_data(TLS_OFFER)
+    session.receive_data(b"220 go\r\n")
+    [event] = session.tls_failed("wrong version")
+    assert isinstance(event, SessionRefused)
+    assert event.is_tls_trouble
+
+
+@pytest.mark.parametrize(
+    ("inside", "answer", "expected"),
+    [
+        (INSIDE, b"235 ok\r\n", SessionOpened),
+        (INSIDE, b"535 no\r\n", SessionRefused),
+        (PLAIN, b"", SessionRefused),
+    ],
+)
+def test_signing_in(inside: bytes, answer: bytes, expected: type[Event]) -> None:
+    """Credentials are shown inside TLS where PLAIN is offered, and mail waits until they are."""
+    session = ClientSession("relay.example.net", TLSUse.ALWAYS, Login("user", "secret"))
+    session.receive_data(b"220 mx\r\n")
+    session.receive_data(TLS_OFFER)
+    session.receive_data(b"220 go\r\n")
+    session.tls_started()
+    events = session.receive_data(inside)
+    said = sent(session)
+    if answer:
+        assert said.endswith(b"AUTH PLAIN AHVzZXIAc2VjcmV0\r\n")
+        events = session.receive_data(answer)
+    [event] = events
+    assert isinstance(event, expected)
+    assert "secret" not in repr(session._login)
+
+
+def test_credentials_never_go_in_clear() -> None:
+    """Without TLS nothing is signed in, whatever the host offers."""
+    [event] = greeted(TLSUse.NEVER, INSIDE, Login("user", "secret"))
+    assert isinstance(event, SessionRefused)
+
+
+def test_octets_that_trickle_in_are_no_progress() -> None:
+    """Only whole replies count as progress."""
+    session = opened()
+    session.begin(transaction())
+    before = session.progress
+    session.receive_data(b"250-")
+    session.receive_data(b"o")
+    assert session.progress == before
+    session.receive_data(b"k\r\n250 ok\r\n")
+    assert session.progress == before + 1
 
 
 def test_helo_after_refused_ehlo() -> None:
@@ -239,20 +396,25 @@ def test_parameters() -> None:
 def test_control_characters_never_leave() -> None:
     """A path that would become a second command is our own fault and goes nowhere."""
     session = opened()
-    with pytest.raises(ProtocolViolation):
+    with pytest.raises(UnfitPath):
         session.begin(transaction("b>\r\nRSET"))
 
 
-_pieces = [b"220", b"250", b"354", b"451", b"550", b"421", b"-", b" ", b"x", b"\r\n", b"\n", b"\r"]
+_pieces = [
+    *(b"220", b"250", b"354", b"451", b"550", b"421", b"STARTTLS", b"CHUNKING", b"PIPELINING"),
+    *(b"-", b" ", b"x", b"\r\n", b"\n", b"\r"),
+]
 
 
 @given(st.lists(st.sampled_from(_pieces) | st.binary(max_size=5), max_size=60))
 def test_nonsense_never_raises(pieces: list[bytes]) -> None:
     """Whatever a host says, each transaction ends exactly once and nothing is raised."""
-    session = ClientSession("relay.example.net")
+    session = ClientSession("relay.example.net", TLSUse.IF_OFFERED)
     begun = ended = 0
     for piece in pieces:
         events = session.receive_data(piece)
+        if TLSWanted() in events:
+            session.tls_started()
         if session.is_ready:
             begun += 1
             events += session.begin(transaction("b", "c"))

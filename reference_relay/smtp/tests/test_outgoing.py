@@ -26,8 +26,8 @@ def test_round_trip(content: bytes) -> None:
     """A server that takes the dots away has the content, ended by CRLF, and nothing else."""
     outgoing = OutgoingContent.of(content)
     ended = content if content.endswith(b"\r\n") else content + b"\r\n"
-    assert received(outgoing.octets) == ended
-    assert outgoing.size_octets == len(ended)
+    assert received(outgoing.stuffed) == ended
+    assert len(outgoing.raw) == len(ended)
 
 
 def test_eight_bits_are_noticed() -> None:
