@@ -20,15 +20,14 @@ from conformance.judgement import (
     remark_unless,
     shown,
 )
+
+# For checks, which take it from here beside the other steps.
+from fixtures.plugin import NothingArrived as NothingArrived
 from fixtures.probe import Reply, ReplyTimeout, SMTPProbe
 from fixtures.sink import Delivery, SinkMX
 from fixtures.target import Account, Target
 
 FOREIGN_SENDER = "mailer@foreign.example"
-
-
-# What the fixture `nothing_arrived` gives.
-NothingArrived = Callable[[str], None]
 
 
 def sender_of(target: Target, local_part: str = "mailer") -> str:

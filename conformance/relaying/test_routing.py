@@ -10,9 +10,9 @@ from conformance.judgement import must, not_claimed, not_observable
 from conformance.relaying.look_up import LookUp
 from conformance.relaying.queue_ids import queue_id_of, wait_for_states
 from conformance.requirement import requirement
-from conformance.steps import NothingArrived, must_answer, must_refuse, sender_of, wait_for_each
+from conformance.steps import must_answer, must_refuse, sender_of, wait_for_each
 from fake_dns import FakeDNS, Zone
-from fixtures.plugin import Arrived, ComposeMessage, LogIn
+from fixtures.plugin import Arrived, ComposeMessage, LogIn, NothingArrived
 from fixtures.sink import Dialect, SinkMX, Stage
 from fixtures.target import Target
 
@@ -155,7 +155,7 @@ def test_with_mx_the_address_does_not_count(
     reply = probe.rcpt(f"rcpt@{domain}")
     if reply.is_positive:
         must_answer(probe.data(message(token)), ("250", "5yz"), "accepted, or refused at once")
-    nothing_arrived(token)
+    nothing_arrived(token, f"rcpt@{domain}")
 
 
 @requirement("RLY-08")
@@ -194,7 +194,7 @@ def test_a_null_mx_fails_at_once(
         nothing_arrived(token)
         return
     final = must_answer(probe.data(message(token)), "250", "the recipient was accepted")
-    nothing_arrived(token)
+    nothing_arrived(token, f"rcpt@{domain}")
     looked_up = [query for type in ("A", "AAAA") for query in dns.queries(domain, type)]
     must(not looked_up, expected="no look-up of the domain's address", observed=looked_up)
     if target.control_plane is None:

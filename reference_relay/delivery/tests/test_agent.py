@@ -494,7 +494,6 @@ def test_an_address_that_does_not_talk_is_left_alone(tmp_path: Path) -> None:
 
 def test_octets_that_trickle_in_win_no_time(tmp_path: Path) -> None:
     """A host that drips its greeting is given up when the greeting's time is over."""
-
     gone = asyncio.Event()
 
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
