@@ -1,4 +1,4 @@
-"""The program: `reference-relay serve`, `demo` and `hash-password`.
+"""The program: `reference-relay serve`, `queue`, `demo` and `hash-password`.
 
 Exit status: 0 after an orderly end, 1 after a fault of ours, 2 when it cannot start as asked.
 """
@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reference_relay import queue_command
 from reference_relay.config import Config, ConfigError, load_config
 from reference_relay.config_tables import LOOPS
 from reference_relay.doors import BoundEndpoint
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _serve(chosen.config)
             case "worker":
                 return _worker(chosen.control, chosen.loop)
+            case "queue":
+                return queue_command.run(chosen)
             case "demo":
                 return _demo(chosen.port)
             case _:
@@ -75,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     worker = commands.add_parser("worker")
     worker.add_argument("--control", type=int, required=True)
     worker.add_argument("--loop", choices=LOOPS, required=True)
+    queue_command.add_parser(commands)
     demo = commands.add_parser(
         "demo", help="run a relay with its own DNS and mailbox, and print what to try"
     )

@@ -14,6 +14,7 @@ from reference_relay.delivery.counters import DeliveryCounters
 from reference_relay.management.metrics_text import Family, Sample
 from reference_relay.queue.counters import Histogram
 from reference_relay.queue.queue import Queue
+from reference_relay.queue.schedule import Place
 from reference_relay.submission.counters import SubmissionCounters
 
 # Family without the prefix, suffix, labels, value: what JSON can carry.
@@ -31,6 +32,8 @@ _FAMILIES = {
     "content_octets_total": ("counter", "Octets of accepted messages, as they are spooled."),
     "refusals_total": ("counter", "Refusals inside sessions, by stage and reply."),
     "queue_depth": ("gauge", "Messages that are not settled."),
+    "queue_messages": ("gauge", "Messages that are not settled, by where they are."),
+    "queue_full": ("gauge", "Whether mail is refused because there is no room."),
     "deliveries_total": ("counter", "Recipients of delivery attempts, by outcome."),
     "commit_batch_messages": ("histogram", "Messages that became durable with one sync."),
     "commit_seconds": ("histogram", "Duration of such a transaction, sync included."),
@@ -60,7 +63,12 @@ def submission_rows(counters: SubmissionCounters, connections: int) -> Iterator[
 def queue_rows(queues: Sequence[Queue]) -> Iterator[Row]:
     """Read the counters of the queues of one worker, the first of which takes its commits."""
     yield "queue_depth", "", {}, sum(queue.depth for queue in queues)
+    places = [queue.places() for queue in queues]
+    for place in Place:
+        count = sum(own[place] for own in places)
+        yield "queue_messages", "", {"place": place.value}, count
     if queues:
+        yield "queue_full", "", {}, int(queues[0].is_full)
         counters = queues[0].counters
         yield from _histogram("commit_batch_messages", counters.batch_messages)
         yield from _histogram("commit_seconds", counters.commit_seconds)

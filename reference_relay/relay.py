@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,7 +22,8 @@ from reference_relay.management_start import (
 )
 from reference_relay.metrics import families
 from reference_relay.prepared import prepare
-from reference_relay.queue.queued_message import MessageStatus
+from reference_relay.queue.queued_message import MessageStatus, Obeyed, Order
+from reference_relay.queue.spool_reader import Selection
 from reference_relay.reload import effective
 from reference_relay.service.directory import Directory
 from reference_relay.service_start import open_service, seeded
@@ -155,6 +156,26 @@ class Relay:
             QueueError: The spool cannot be read.
         """
         return self._worker.status(queue_id)
+
+    async def select(self, selection: Selection) -> Sequence[MessageStatus]:
+        """List messages, the latest first.
+
+        Raises:
+            QueueError: The spool cannot be read.
+        """
+        return await self._worker.select(selection)
+
+    async def obey(self, what: Order, queue_ids: Collection[str] | None) -> Obeyed:
+        """Do what an operator wants to some messages or to all.
+
+        Raises:
+            QueueError: It is not durable yet.
+        """
+        return await self._worker.obey(what, queue_ids)
+
+    async def places(self) -> Mapping[str, int]:
+        """Count unsettled messages by where they are."""
+        return self._worker.places()
 
     async def metrics(self) -> Sequence[Family]:
         """Read all counters."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -22,7 +23,10 @@ from reference_relay.prepared import Prepared
 from reference_relay.queue.discard import Discard
 from reference_relay.queue.queue import Queue
 from reference_relay.queue.queue_id import shard_of
-from reference_relay.queue.queued_message import MessageStatus
+from reference_relay.queue.queued_message import MessageStatus, Obeyed, Order
+from reference_relay.queue.schedule import Place
+from reference_relay.queue.spool_reader import Selection
+from reference_relay.queue.status import in_all, latest_first
 from reference_relay.service.directory import Directory
 from reference_relay.service.passwords import PasswordVerifier
 from reference_relay.shard import Outgoing, Shard
@@ -126,6 +130,37 @@ class Worker:
             if shard.number == number:
                 return shard.queue.status(queue_id)
         return None
+
+    async def select(self, selection: Selection) -> list[MessageStatus]:
+        """List messages of this worker's shards, the latest first.
+
+        Raises:
+            QueueError: A spool cannot be read.
+        """
+        found = [await shard.queue.select(selection) for shard in self._shards]
+        return latest_first(found, selection.limit)
+
+    async def obey(self, order: Order, queue_ids: Collection[str] | None) -> Obeyed:
+        """Do what an operator wants to mail of this worker's shards; see `Queue.obey`.
+
+        Raises:
+            QueueError: It is not durable yet.
+        """
+        if queue_ids is None:
+            return in_all([await shard.queue.obey(order, None) for shard in self._shards])
+        own: dict[int | None, list[str]] = {shard.number: [] for shard in self._shards}
+        strangers = [each for each in queue_ids if shard_of(each) not in own]
+        for queue_id in queue_ids:
+            own.get(shard_of(queue_id), []).append(queue_id)
+        obeyed = [await shard.queue.obey(order, own[shard.number]) for shard in self._shards]
+        return in_all([*obeyed, Obeyed(0, unknown=tuple(strangers))])
+
+    def places(self) -> dict[str, int]:
+        """Count unsettled messages by where they are."""
+        counts: Counter[str] = Counter({place.value: 0 for place in Place})
+        for shard in self._shards:
+            counts.update({place.value: count for place, count in shard.queue.places().items()})
+        return dict(counts)
 
     def measure(self) -> list[Row]:
         """Read all counters."""

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from reference_relay.management import clock, lab, metrics_text
+from reference_relay.management import clock, lab, metrics_text, queue_routes
 from reference_relay.management.envelope import Problem, Refused, error_response
 from reference_relay.management.metrics_text import Family
 from reference_relay.management.token_gate import OPEN_PATHS, TokenGate
@@ -24,7 +24,7 @@ from reference_relay.service.service import Service
 _log = logging.getLogger(__name__)
 
 
-class Relay(lab.StatusSource, clock.HasClock, Protocol):
+class Relay(queue_routes.QueueControl, clock.HasClock, Protocol):
     """The relay, as far as its management knows it."""
 
     @property
@@ -61,7 +61,8 @@ def build_app(context: ManagementContext, token: str) -> ASGIApp:
     # No pages that would load scripts from elsewhere; the description itself stays, gated.
     app = FastAPI(title="Reference relay management", docs_url=None, redoc_url=None)
     relay = context.relay
-    app.include_router(lab.routes(relay, lambda: relay.directory))
+    app.include_router(lab.routes(lambda: relay.directory))
+    app.include_router(queue_routes.routes(relay))
     app.include_router(clock.routes(relay))
 
     @app.get("/healthz", tags=["health"])

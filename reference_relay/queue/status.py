@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from reference_relay.queue.queued_message import (
     MessageState,
     MessageStatus,
+    Obeyed,
     RecipientState,
     RecipientStatus,
     StatusEvent,
@@ -44,6 +45,22 @@ def message_status(
         _state(entry),
         stored.attempts if entry is None else entry.attempts,
         None if entry is None or entry.place is not Place.WAITING else entry.due or None,
+    )
+
+
+def latest_first(pages: Iterable[Sequence[MessageStatus]], limit: int) -> list[MessageStatus]:
+    """Put the pages of several shards together: queue IDs are in the order of time."""
+    found = (status for page in pages for status in page)
+    return sorted(found, key=lambda status: status.queue_id, reverse=True)[:limit]
+
+
+def in_all(obeyed: Iterable[Obeyed]) -> Obeyed:
+    """Add up what several shards did."""
+    parts = list(obeyed)
+    return Obeyed(
+        sum(one.done for one in parts),
+        tuple(queue_id for one in parts for queue_id in one.busy),
+        tuple(queue_id for one in parts for queue_id in one.unknown),
     )
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from reference_relay.clock import Clock
@@ -22,7 +24,10 @@ from reference_relay.prepared import prepare
 from reference_relay.queue import status_document
 from reference_relay.queue.queue import QueueError
 from reference_relay.queue.queue_id import shard_of
-from reference_relay.queue.queued_message import MessageStatus
+from reference_relay.queue.queued_message import MessageStatus, Obeyed, Order
+from reference_relay.queue.schedule import Place
+from reference_relay.queue.spool_reader import Selection
+from reference_relay.queue.status import in_all, latest_first
 from reference_relay.refusal import refusal
 from reference_relay.relay import Ready
 from reference_relay.reload import effective
@@ -160,16 +165,60 @@ class Supervisor:
         if shard is None:
             return None
         slot = self._slots[keeper_of(shard, len(self._slots))]
-        try:
-            document = await slot.ask("status", queue_id=queue_id)
-        except (ChannelClosed, OrderRefused, TimeoutError) as error:
-            raise QueueError(f"worker {slot.number}: {error!r}") from error
+        document = await _ask(slot, "status", queue_id=queue_id)
         return None if document is None else status_document.from_document(document)
+
+    async def select(self, selection: Selection) -> Sequence[MessageStatus]:
+        """List messages, the latest first.
+
+        Raises:
+            QueueError: A worker cannot be asked, or cannot read its spool.
+        """
+        pages = await asyncio.gather(
+            *(_ask(slot, "select", selection=asdict(selection)) for slot in self._slots)
+        )
+        return latest_first(
+            ([status_document.from_document(each) for each in page] for page in pages),
+            selection.limit,
+        )
+
+    async def obey(self, what: Order, queue_ids: Collection[str] | None) -> Obeyed:
+        """Do what an operator wants to some messages or to all.
+
+        Raises:
+            QueueError: A worker cannot be asked; others may have obeyed.
+        """
+        asked: dict[WorkerSlot, list[str] | None] = dict.fromkeys(self._slots)
+        if queue_ids is not None:
+            asked = dict(self._by_keeper(queue_ids))
+        answers = await asyncio.gather(
+            *(_ask(slot, "obey", what=what.value, queue_ids=own) for slot, own in asked.items())
+        )
+        return in_all(Obeyed(done, tuple(busy), tuple(unknown)) for done, busy, unknown in answers)
+
+    async def places(self) -> Mapping[str, int]:
+        """Count unsettled messages by where they are.
+
+        Raises:
+            QueueError: A worker cannot be asked.
+        """
+        counts: Counter[str] = Counter({place.value: 0 for place in Place})
+        for own in await asyncio.gather(*(_ask(slot, "places") for slot in self._slots)):
+            counts.update(own)
+        return dict(counts)
 
     async def metrics(self) -> Sequence[Family]:
         """Read the counters of all workers; one that is down has none."""
         rows = await asyncio.gather(*map(_measure, self._slots))
         return families({slot.number: own for slot, own in zip(self._slots, rows, strict=True)})
+
+    def _by_keeper(self, queue_ids: Collection[str]) -> Mapping[WorkerSlot, list[str]]:
+        found: dict[WorkerSlot, list[str]] = {}
+        for queue_id in queue_ids:
+            # Anybody can say that he does not know what is no queue ID.
+            keeper = keeper_of(shard_of(queue_id) or 0, len(self._slots))
+            found.setdefault(self._slots[keeper], []).append(queue_id)
+        return found
 
     async def _start(self) -> Ready:
         config = self._config
@@ -223,6 +272,13 @@ class Supervisor:
     async def _stop_workers(self) -> None:
         within = self._config.limits.stop_seconds + _STOP_MARGIN_SECONDS
         await asyncio.gather(*(slot.stop(within) for slot in self._slots))
+
+
+async def _ask(slot: WorkerSlot, order: str, **fields: Any) -> Any:
+    try:
+        return await slot.ask(order, **fields)
+    except (ChannelClosed, OrderRefused, TimeoutError) as error:
+        raise QueueError(f"worker {slot.number}: {error!r}") from error
 
 
 async def _measure(slot: WorkerSlot) -> list[Row]:

@@ -21,6 +21,8 @@ from reference_relay.logs import LineLog, log_to_stderr, set_level
 from reference_relay.prepared import Prepared, prepare
 from reference_relay.queue import status_document
 from reference_relay.queue.queue import QueueError
+from reference_relay.queue.queued_message import Order
+from reference_relay.queue.spool_reader import Selection
 from reference_relay.service import snapshot
 from reference_relay.supervision.control_channel import Channel, ChannelClosed, Message
 from reference_relay.worker import Worker
@@ -110,10 +112,20 @@ class _Orders:
                     self._adopt(message)
                 case "status":
                     return {"answer": self._status(message["queue_id"])}
+                case "select":
+                    selection = Selection(**message["selection"])
+                    found = await self._serving.select(selection)
+                    return {"answer": [status_document.to_document(each) for each in found]}
+                case "obey":
+                    order = Order(message["what"])
+                    obeyed = await self._serving.obey(order, message["queue_ids"])
+                    return {"answer": [obeyed.done, obeyed.busy, obeyed.unknown]}
+                case "places":
+                    return {"answer": self._serving.places()}
                 case "measure":
                     return {"answer": self._serving.measure()}
-                case order:
-                    return {"problems": [f"unknown order {order}"]}
+                case unknown:
+                    return {"problems": [f"unknown order {unknown}"]}
         except ConfigError as error:
             return {"problems": error.problems}
         except QueueError as error:

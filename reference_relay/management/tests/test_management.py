@@ -8,7 +8,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -23,10 +23,13 @@ from reference_relay.management.server import ManagementServer
 from reference_relay.queue.queue import QueueError
 from reference_relay.queue.queued_message import (
     MessageStatus,
+    Obeyed,
+    Order,
     RecipientState,
     RecipientStatus,
     StatusEvent,
 )
+from reference_relay.queue.spool_reader import Selection
 from reference_relay.service.directory import Directory
 from reference_relay.service.service import Service
 from reference_relay.service.store import Store
@@ -40,10 +43,16 @@ KNOWN = MessageStatus(
             Mailbox("rcpt", "sink.example"),
             (
                 StatusEvent(1.5, RecipientState.SUBMITTED),
-                StatusEvent(2.0, RecipientState.DELIVERED, "mx.sink.example: 250 Ok"),
+                StatusEvent(
+                    2.0, RecipientState.DELIVERED, "mx.sink.example: 250 rcpt@sink.example"
+                ),
             ),
         ),
     ),
+    "cfg",
+    Mailbox("mailer", "example.com"),
+    1000,
+    next_attempt=3.0,
 )
 
 
@@ -52,6 +61,7 @@ class ScriptedRelay:
 
     workers_up = (1, 1)
     clock = Clock(is_virtual=True)
+    selected: Selection
 
     async def advance(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -69,6 +79,18 @@ class ScriptedRelay:
         if queue_id == "BUG":
             raise ZeroDivisionError("inner detail")
         return KNOWN if queue_id == "KNOWN" else None
+
+    async def select(self, selection: Selection) -> list[MessageStatus]:
+        self.selected = selection
+        return [KNOWN]
+
+    async def obey(self, what: Order, queue_ids: Collection[str] | None) -> Obeyed:
+        if queue_ids is None:
+            raise QueueError("worker 1 is gone")
+        return Obeyed(1, busy=(what.value,), unknown=tuple(queue_ids))
+
+    async def places(self) -> dict[str, int]:
+        return {"waiting": 1, "reading": 0, "claimed": 2, "held": 3, "damaged": 0}
 
 
 @dataclass
@@ -108,13 +130,21 @@ def port() -> Iterator[int]:
 
 
 def ask(
-    port: int, path: str, *, token: str | None = f"Bearer {TOKEN}", method: str = "GET"
+    port: int,
+    path: str,
+    *,
+    token: str | None = f"Bearer {TOKEN}",
+    method: str = "GET",
+    body: Any = None,
 ) -> Answer:
     """Make one request."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         headers = {} if token is None else {"Authorization": token}
-        connection.request(method, path, headers=headers)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        content = None if body is None else json.dumps(body)
+        connection.request(method, path, content, headers=headers)
         response = connection.getresponse()
         headers, text = dict(response.getheaders()), response.read().decode()
         is_json = headers["content-type"] == "application/json"
@@ -153,20 +183,26 @@ def test_health_needs_no_token(port: int) -> None:
 
 
 def test_a_message_is_found_by_its_queue_id(port: int) -> None:
-    """The answer has every recipient's state and history."""
+    """The answer has every recipient's state and history; addresses are masked, quoted ones too."""
     assert ask(port, "/lab/v1/messages/KNOWN").body == {
         "queue_id": "KNOWN",
         "accepted_at": "1970-01-01T00:00:01.500Z",
+        "state": "queued",
+        "configuration_id": "cfg",
+        "sender": "m*i*e*@example.com",
+        "octets": 1000,
+        "attempts": 0,
+        "next_attempt": "1970-01-01T00:00:03.000Z",
         "recipients": [
             {
-                "address": "rcpt@sink.example",
+                "address": "r*p*@sink.example",
                 "state": "delivered",
                 "history": [
                     {"at": "1970-01-01T00:00:01.500Z", "state": "submitted", "text": ""},
                     {
                         "at": "1970-01-01T00:00:02.000Z",
                         "state": "delivered",
-                        "text": "mx.sink.example: 250 Ok",
+                        "text": "mx.sink.example: 250 r*p*@sink.example",
                     },
                 ],
             }
@@ -174,10 +210,56 @@ def test_a_message_is_found_by_its_queue_id(port: int) -> None:
     }
 
 
+def test_messages_are_listed_page_by_page(port: int) -> None:
+    """The selection reaches the queue as asked; a full page says where the next one begins."""
+    answer = ask(
+        port,
+        "/lab/v1/messages?configuration_id=cfg&unsettled=true&before=Z&limit=1"
+        "&accepted_from=1970-01-01T00:00:01Z&accepted_before=1970-01-01T00:00:02Z",
+    )
+    assert RELAY.selected == Selection("cfg", 1.0, 2.0, True, "Z", 1)
+    assert [one["queue_id"] for one in answer.body["messages"]] == ["KNOWN"]
+    assert answer.body["next"] == "KNOWN"
+    assert ask(port, "/lab/v1/messages").body["next"] is None
+
+
+def test_the_queue_is_counted(port: int) -> None:
+    """Every place is named, and the sum."""
+    assert ask(port, "/lab/v1/queue").body == {
+        "messages": 6, "waiting": 1, "reading": 0, "claimed": 2, "held": 3, "damaged": 0,
+    }  # fmt: skip
+
+
+def test_an_order_reaches_the_queue(port: int) -> None:
+    """The answer tells what was done and what was not."""
+    body = {"order": "hold", "queue_ids": ["A1"]}
+    answer = ask(port, "/lab/v1/queue", method="POST", body=body)
+    assert answer.body == {"done": 1, "busy": ["hold"], "unknown": ["A1"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"order": "hold"}, 400),
+        ({"order": "hold", "all": True, "queue_ids": ["A1"]}, 400),
+        ({"order": "burn", "all": True}, 400),
+        ({"order": "hold", "queue_ids": ["A1"] * 1001}, 400),
+        ({"order": "hold", "all": True}, 503),
+    ],
+)
+def test_an_order_that_cannot_be(port: int, body: Any, status: int) -> None:
+    """An order about nothing, or unknown, is refused; one that a worker misses is said to be."""
+    answer = ask(port, "/lab/v1/queue", method="POST", body=body)
+    assert answer.status == status
+    code_of(answer)
+
+
 @pytest.mark.parametrize(
     ("path", "method", "status", "code"),
     [
         ("/lab/v1/messages/NOPE", "GET", 404, "message_not_found"),
+        ("/lab/v1/messages?limit=101", "GET", 400, "bad_request"),
+        ("/lab/v1/messages?accepted_from=2026-01-01", "GET", 400, "bad_request"),
         ("/lab/v1/regions/us-west/endpoints", "GET", 404, "region_not_found"),
         ("/lab/v1/regions/US-South/endpoints", "GET", 404, "region_not_found"),
         ("/nowhere", "GET", 404, "not_found"),
