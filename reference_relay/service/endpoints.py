@@ -48,6 +48,9 @@ class UnknownRegion(ValueError):
 class EndpointType(Enum):
     """Which network an endpoint is reached from."""
 
+    # Members are singletons; the inherited hash is Python code and is asked at every MAIL.
+    __hash__ = object.__hash__
+
     PUBLIC = "public"
     PRIVATE = "private"
 

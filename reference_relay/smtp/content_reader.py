@@ -6,6 +6,8 @@ never line by line, and each octet is searched once.
 
 from __future__ import annotations
 
+from io import IncrementalNewlineDecoder
+
 from reference_relay.smtp import replies
 from reference_relay.smtp.receive_buffer import LineEnd
 from reference_relay.smtp.reply import Reply
@@ -19,12 +21,14 @@ class DataReader:
 
     def __init__(self, line_end: LineEnd, maximum_octets: int) -> None:
         self._ending = line_end.value
-        self._end_of_data = self._ending + b"." + self._ending
+        self._mark = self._ending + b"."
+        self._end_of_data = self._mark + self._ending
         self._maximum_octets = maximum_octets
         # A lone dot at once is an end as well: pretend the line before it was seen.
         self._seam = self._ending
         self._pieces: list[bytes] = []
         self._length = 0
+        self._may_be_stuffed = False
         self._stuffed_dots: int | None = None
         self.is_oversize = False
 
@@ -38,7 +42,9 @@ class DataReader:
             used = found + len(self._end_of_data) - len(self._seam)
             self._keep(octets[:used])
             return octets[used:]
-        found = octets.find(self._end_of_data)
+        if self._mark in window:
+            self._may_be_stuffed = True
+        found = self._find_end(octets)
         if found >= 0:
             used = found + len(self._end_of_data)
             self._keep(octets[:used])
@@ -53,9 +59,16 @@ class DataReader:
         stuffed = b"".join(self._pieces)[: -len(ending) - 1]
         if stuffed.startswith(b"."):
             stuffed = stuffed[1:]
-        mark = ending + b"."
-        # Looking first is six times cheaper than a replace that finds nothing.
-        return stuffed.replace(mark, ending) if mark in stuffed else stuffed
+        return stuffed.replace(self._mark, ending) if self._may_be_stuffed else stuffed
+
+    def _find_end(self, octets: bytes) -> int:
+        # In most contents the first line that begins with a dot is the end: one search finds it
+        # and tells that no dot is stuffed.
+        found = octets.find(self._mark)
+        if found < 0 or octets.startswith(self._ending, found + len(self._mark)):
+            return found
+        self._may_be_stuffed = True
+        return octets.find(self._end_of_data, found)
 
     def _keep(self, octets: bytes) -> None:
         self._length += len(octets)
@@ -67,7 +80,7 @@ class DataReader:
 
     def _judge_size(self) -> None:
         # RFC 1870 §5: stuffed dots and the final dot line do not count towards the size.
-        mark = self._ending + b"."
+        mark = self._mark
         if self._stuffed_dots is None:
             self._pieces = [b"".join(self._pieces)]
             self._stuffed_dots = (self._ending + self._pieces[0]).count(mark)
@@ -103,18 +116,21 @@ def normalise(content: bytes, line_end: LineEnd) -> bytes | Reply:
     """
     if b"\0" in content:
         return replies.NUL_IN_CONTENT
-    match line_end:
-        case LineEnd.CRLF:
-            newlines = content.count(b"\n")
-            if content.count(b"\r") != newlines or content.count(b"\r\n") != newlines:
-                return replies.BARE_LINE_END_IN_CONTENT
-        case LineEnd.LF:
-            if b"\r" in content:
-                return replies.BARE_LINE_END_IN_CONTENT
-            content = content.replace(b"\n", b"\r\n")
+    if not _has_only(line_end, content):
+        return replies.BARE_LINE_END_IN_CONTENT
+    if line_end is LineEnd.LF:
+        content = content.replace(b"\n", b"\r\n")
     if has_long_line(content):
         return replies.TEXT_LINE_TOO_LONG
     return content
+
+
+def _has_only(line_end: LineEnd, content: bytes) -> bool:
+    """Tell whether no CR or LF stands anywhere but in this line end."""
+    # Notes which of CR, LF and CRLF it meets, in one pass: counting them takes four times as long.
+    reader = IncrementalNewlineDecoder(None, translate=False)
+    reader.decode(content.decode("latin-1"), final=True)
+    return reader.newlines in (None, line_end.value.decode("ascii"))
 
 
 def has_long_line(content: bytes) -> bool:

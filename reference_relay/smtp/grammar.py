@@ -67,14 +67,15 @@ def match_path(text: str, *, is_strict: bool) -> tuple[Mailbox, str] | None:
         The final mailbox (a source route is read and forgotten, RFC 5321 App. C) and the
         text behind the path, or None when the text starts with no path.
     """
-    if found := _POSTMASTER.match(text):
-        return Mailbox(found[1], ""), text[found.end() :]
     found = _PATH.match(text)
-    if found is None and not is_strict and not text.startswith("<"):
-        found = _BARE_MAILBOX.match(text)
     if found is None:
-        return None
-    mailbox = Mailbox(found["local"], found["domain"])
+        if postmaster := _POSTMASTER.match(text):
+            return Mailbox(postmaster[1], ""), text[postmaster.end() :]
+        if not is_strict and not text.startswith("<"):
+            found = _BARE_MAILBOX.match(text)
+        if found is None:
+            return None
+    mailbox = Mailbox(*found.group("local", "domain"))
     if not _is_of_legal_size(mailbox):
         return None
     return mailbox, text[found.end() :]

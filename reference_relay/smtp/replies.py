@@ -6,6 +6,7 @@ Enhanced codes follow RFC 5248 and the RFC of the extension that defines the ref
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from reference_relay.mail.address import Mailbox
@@ -140,7 +141,8 @@ class ReplyBook:
 
     def message_queued(self, queue_id: str) -> Reply:
         """The 250 that takes responsibility for the message (RFC 5321 §6.1, D-2)."""
-        return Reply.of(self.queued.format(queue_id))
+        template = _template(self.queued)
+        return Reply(template.code, template.enhanced, (template.lines[0].format(queue_id),))
 
 
 # The seed's own words (S-27), the rest in the style of the same family.
@@ -172,5 +174,7 @@ VENDOR = ReplyBook(
 )
 
 _OK = {line: Reply.of(line) for line in (SEED.sender_ok, SEED.recipient_ok)}
+
+_template = functools.cache(Reply.of)
 
 BOOKS = {"seed-2025": SEED, "vendor-2026": VENDOR}

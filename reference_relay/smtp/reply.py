@@ -59,4 +59,6 @@ def _encode(code: int, enhanced: str | None, lines: tuple[str, ...]) -> bytes:
 
 def _neutral(text: str) -> bytes:
     """Keep replies printable ASCII whatever a client made us echo (RFC 5321 §2.4)."""
+    if text.isascii() and text.isprintable():
+        return text.encode("ascii")
     return bytes(octet if 32 <= octet < 127 else 63 for octet in text.encode("utf-8", "replace"))

@@ -11,6 +11,7 @@ accounts or queues. No input makes it raise; `ProtocolViolation` means that the 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 
@@ -276,7 +277,7 @@ class ServerSession:
         self.is_extended = verb is Verb.EHLO
         self._transaction = Transaction()
         keywords = self._settings.keywords(is_encrypted=self.is_encrypted)
-        return Reply(250, None, (self._settings.host, *(keywords if self.is_extended else ())))
+        return _hello_reply((self._settings.host, *(keywords if self.is_extended else ())))
 
     def _ehlo(self, argument: bytes) -> Reply:
         return self._hello(argument, Verb.EHLO)
@@ -440,6 +441,12 @@ class ServerSession:
 
     def _send(self, reply: Reply) -> None:
         self._output.append(reply.octets)
+
+
+# Few endpoints, and a reply of ten lines to encode: once will do.
+@functools.lru_cache(maxsize=64)
+def _hello_reply(lines: tuple[str, ...]) -> Reply:
+    return Reply(250, None, lines)
 
 
 _ACTIONS: dict[Verb, Callable[[ServerSession, bytes], Outcome | None]] = {

@@ -235,7 +235,6 @@ class Connection(asyncio.BufferedProtocol):
                     self._flush()
                     self._start_handshake()
                 case SessionEnded(reason):
-                    self._flush()
                     self._end(reason)
                     return
         self._flush()
@@ -304,7 +303,6 @@ class Connection(asyncio.BufferedProtocol):
     def _say_farewell(self, reply: Reply) -> None:
         if self._tls is None or self._tls.is_established:
             self._session.shut_down(reply)
-            self._flush()
         self._end(reply.lines[0])
 
     def _end(self, reason: str) -> None:
@@ -312,9 +310,16 @@ class Connection(asyncio.BufferedProtocol):
         if transport is None or transport.is_closing():
             return
         _log.debug("end session=%s reason=%s", self._session_id, reason)
-        if self._tls is not None:
-            self._tls.close()
-            self._write(self._tls.data_to_send())
+        # The last reply and TLS's own goodbye leave in one write.
+        tls = self._tls
+        if tls is None:
+            self._write(self._session.data_to_send())
+        else:
+            if tls.is_established:
+                if last_reply := self._session.data_to_send():
+                    tls.send(last_reply)
+                tls.close()
+            self._write(tls.data_to_send())
         transport.close()
         # What the client does not fetch must not hold us for longer than a handshake may.
         self._arm(self._loop.time() + self._context.limits.handshake_seconds, self.abort)

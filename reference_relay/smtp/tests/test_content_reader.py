@@ -84,3 +84,34 @@ def test_stuffed_dots_do_not_count_towards_the_size() -> None:
         for start in range(0, len(wire), 3):
             reader.feed(wire[start : start + 3])
         assert reader.is_oversize is is_oversize
+
+
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"x", b".", b"\xff", b"\x0b"])))
+@settings(max_examples=300)
+def test_a_bare_line_end_is_found_wherever_it_is(pieces: list[bytes]) -> None:
+    """What passes holds CR and LF in pairs alone, and what holds only pairs passes."""
+    content = b"".join(pieces)
+    left = content.replace(b"\r\n", b"")
+    refused = replies.BARE_LINE_END_IN_CONTENT
+    is_bare = b"\r" in left or b"\n" in left
+    assert normalise(content, LineEnd.CRLF) == (refused if is_bare else content)
+    in_crlf = content.replace(b"\n", b"\r\n")
+    assert normalise(content, LineEnd.LF) == (refused if b"\r" in content else in_crlf)
+
+
+@given(st.lists(st.sampled_from([b".", b"..", b"\r\n", b"\r", b"\n", b"x"])), st.integers(1, 9))
+@settings(max_examples=300)
+def test_the_first_dot_line_ends_the_data(pieces: list[bytes], step: int) -> None:
+    """However the octets are cut, data ends at the first line that is a dot, and no other."""
+    sent = b"".join(pieces) + b"\r\n.\r\nNOOP\r\n"
+    end = (b"\r\n" + sent).find(b"\r\n.\r\n")
+    reader = DataReader(LineEnd.CRLF, 1000)
+    rest = None
+    for position in range(0, len(sent), step):
+        rest = reader.feed(sent[position : position + step])
+        if rest is not None:
+            rest += sent[position + step :]
+            break
+    assert rest == sent[end + 3 :]
+    stuffed = b"\r\n" + sent[:end]
+    assert reader.content() == stuffed.replace(b"\r\n.", b"\r\n")[2:]
