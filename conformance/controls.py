@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from conformance.judgement import Inconclusive
 from conformance.outcome import redacted, transcript_to_json
 from conformance.passive import Examination, combined, examine
+from conformance.patience import Patience
 from conformance.sanity import Sanity, Stage, run
 from fixtures.target import Target
 from fixtures.transcript import SECRETS, Recorder, Transcript, use_recorder
@@ -26,9 +28,11 @@ _PAUSE_SECONDS = 0.25
 class Controls:
     """The sanity dialogues of one run (of one worker, when there are several)."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, patience: Patience | None = None) -> None:
         self._target = target
         self._is_away = False
+        self.patience = patience or Patience(0.0)
+        self.has_throttled = False
         self.dialogues: list[Sanity] = []
         self.transcripts: list[dict[str, object]] = []
         self.examination = Examination()
@@ -39,8 +43,11 @@ class Controls:
         return self.dialogues[0]
 
     def begin(self) -> None:
-        """Hold the first dialogue."""
-        self._hold("first")
+        """Hold the first dialogue, again and again while the target asks for patience."""
+        sanity = self._hold("first")
+        while sanity.is_throttled and sanity.stage >= Stage.CONNECTED and self.patience.pause():
+            self.dialogues.clear()
+            sanity = self._hold("first")
 
     def end(self) -> None:
         """Hold the last dialogue."""
@@ -56,7 +63,7 @@ class Controls:
             raise Inconclusive(f"the target does not answer: {self.first.trouble}")
         if self._is_away:
             sanity = self._hold("before the next check", _BRIEF_SECONDS)
-            self._is_away = sanity.stage < self.first.stage
+            self._is_away = self._is_gone(sanity)
             if self._is_away:
                 raise Inconclusive(f"the target no longer answers as at first: {sanity.trouble}")
 
@@ -65,10 +72,15 @@ class Controls:
         deadline = time.monotonic() + _GRACE_SECONDS
         while True:
             sanity = self._hold(f"after {check}", _BRIEF_SECONDS)
-            self._is_away = sanity.stage < self.first.stage
-            if not self._is_away or time.monotonic() > deadline:
+            self._is_away = self._is_gone(sanity)
+            if not self._is_away or sanity.is_throttled or time.monotonic() > deadline:
                 return not self._is_away
             time.sleep(_PAUSE_SECONDS)
+
+    def _is_gone(self, sanity: Sanity) -> bool:
+        # Who takes no message for now may still answer all that needs none.
+        takes_commands = sanity.is_throttled and sanity.stage >= Stage.AUTHENTICATED
+        return sanity.stage < self.first.stage and not takes_commands
 
     def went_beyond(self, transcripts: Sequence[Transcript]) -> bool:
         """Tell whether a check needed a step that the first dialogue did not get through.
@@ -101,7 +113,8 @@ class Controls:
             sanity = run(self._target, when, timeout_seconds=timeout_seconds)
         finally:
             use_recorder(before)
-        sanity = Sanity(sanity.when, sanity.stage, redacted(sanity.trouble, SECRETS))
+        sanity = replace(sanity, trouble=redacted(sanity.trouble, SECRETS))
+        self.has_throttled |= sanity.is_throttled
         self.dialogues.append(sanity)
         for transcript in recorder.transcripts:
             self.transcripts.append(transcript_to_json(transcript, SECRETS))

@@ -59,3 +59,9 @@ def fields_of(content: bytes) -> tuple[HeaderField, ...]:
 def fields_named(content: bytes, name: str) -> tuple[HeaderField, ...]:
     """Return the fields of this name, in any letter case."""
     return tuple(field for field in fields_of(content) if field.key == name.lower())
+
+
+def top_trace(content: bytes) -> str:
+    """Return the value of the Received field on top, "" if there is none."""
+    traces = fields_named(content, "Received")
+    return traces[0].value if traces else ""

@@ -11,9 +11,10 @@ import json
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from conformance.catalogue import Catalogue, CatalogueError, SelectionError
 from conformance.controls import Controls
@@ -30,6 +31,7 @@ from conformance.outcome import (
     worst_finding,
 )
 from conformance.passive import combined, examine
+from conformance.patience import Patience, signs_of_throttling
 from conformance.requirement import MARK, ids_of
 from conformance.verdict import Verdict
 from fixtures.target import ProfileError
@@ -62,6 +64,18 @@ class _Running:
         self.notes = Notes()
         self.recorder: Recorder | None = None
         self.duration_seconds = 0.0
+        self._attempts_before = 0
+
+    def start_again(self) -> None:
+        """Forget how the last attempt ended; what was said in it stays on the record."""
+        self.findings.clear()
+        self.notes.remarks.clear()
+        self.notes.held.clear()
+        self._attempts_before = len(self.transcripts)
+
+    @property
+    def transcripts_of_attempt(self) -> list[Transcript]:
+        return self.transcripts[self._attempts_before :]
 
     @property
     def transcripts(self) -> list[Transcript]:
@@ -94,6 +108,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--controls",
         action="store_true",
         help="hold a sanity dialogue first, last and after each check that went wrong",
+    )
+    group.addoption(
+        "--patience",
+        type=float,
+        default=None,
+        metavar="SECONDS",
+        help="wait this long in all for a target that throttles; default: what the profile says",
     )
 
 
@@ -152,11 +173,17 @@ def _controls(request: pytest.FixtureRequest) -> Iterator[Controls | None]:
         request.config.stash[_FAULT] = f"{type(error).__name__}: {error}"
         pytest.exit("no world", pytest.ExitCode.INTERNAL_ERROR)
     request.config.stash[_PROFILE] = str(getattr(target, "name", ""))
-    controls = Controls(target)
+    controls = Controls(target, Patience(_patience_seconds(request.config, target)))
     request.config.stash[_CONTROLS] = controls
     controls.begin()
     yield controls
     controls.end()
+
+
+def _patience_seconds(config: pytest.Config, target: object) -> float:
+    asked: float | None = config.getoption("--patience")
+    profile = getattr(target, "profile", None)
+    return asked if asked is not None else getattr(profile, "patience_seconds", 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -170,7 +197,11 @@ def _sane_target(request: pytest.FixtureRequest, _controls: Controls | None) -> 
     yield
     if not running.went_wrong:
         return
-    if not _controls.target_survived(request.node.name):
+    throttling = signs_of_throttling(running.transcripts_of_attempt)
+    is_sane = _controls.target_survived(request.node.name)
+    if throttling and _controls.has_throttled:
+        running.doubt(f"the target throttles: {throttling}")
+    elif not is_sane:
         running.doubt("the target did not survive to confirm it")
     elif _controls.went_beyond(running.transcripts):
         running.doubt(f"the sanity dialogue fails there too ({_controls.first.trouble})")
@@ -185,6 +216,37 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     with ExitStack() as stack:
         running.notes = stack.enter_context(taking_notes())
         return (yield)
+
+
+@pytest.hookimpl(specname="pytest_runtest_protocol", tryfirst=True)
+def pytest_runtest_protocol_in_attempts(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> bool | None:
+    """Run a check again, after a pause, while it fails for want of the target's patience."""
+    running = item.stash.get(_RUNNING, None)
+    controls = item.config.stash.get(_CONTROLS, None)
+    # The last one would take the world down with it.
+    if running is None or controls is None or nextitem is None:
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    while _may_try_again(running, controls):
+        running.start_again()
+        cast("pytest.Function", item)._initrequest()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def _may_try_again(running: _Running, controls: Controls) -> bool:
+    if not running.went_wrong:
+        controls.patience.relax()
+        return False
+    if not signs_of_throttling(running.transcripts_of_attempt):
+        return False
+    return controls.patience.pause()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -17,6 +17,7 @@ from fixtures.probe import (
     ReplyMalformed,
     ReplyTimeout,
     SMTPProbe,
+    Throttled,
     expect,
 )
 from fixtures.target import Target
@@ -40,6 +41,7 @@ class Sanity:
     when: str
     stage: Stage
     trouble: str = ""
+    is_throttled: bool = False
 
     @property
     def answers(self) -> bool:
@@ -57,6 +59,7 @@ class Sanity:
             when=str(document["when"]),
             stage=Stage[str(document["stage"]).upper()],
             trouble=str(document["trouble"]),
+            is_throttled=bool(document.get("is_throttled")),
         )
 
 
@@ -88,7 +91,10 @@ def run(target: Target, when: str, *, timeout_seconds: float = 10.0) -> Sanity:
             probe.quit()
     except (ConnectionLost, HandshakeFailed, Refused, ReplyMalformed, ReplyTimeout) as trouble:
         if stage < Stage.ACCEPTED:
-            return Sanity(when, stage, str(trouble) or type(trouble).__name__)
+            is_throttled = isinstance(trouble, Throttled) or (
+                stage <= Stage.CONNECTED and isinstance(trouble, ConnectionLost)
+            )
+            return Sanity(when, stage, str(trouble) or type(trouble).__name__, is_throttled)
     return Sanity(when, stage)
 
 

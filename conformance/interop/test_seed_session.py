@@ -94,6 +94,8 @@ def must_not_run(target: Target) -> None:
 
 def logged_in_with(clear: Connect, target: Target, end: bytes) -> tuple[DocumentedSession, Reply]:
     """Play the documented session over a probe with this line end; return the final reply."""
+    if target.claims("auth_before_ehlo") == "refused":
+        not_claimed("the documented session sends AUTH without a second EHLO")
     session = documented_session(target)
     probe = clear()
     for secret in session.secrets:

@@ -78,6 +78,8 @@ def test_login_prompts_are_those_of_the_documentation(
 ) -> None:
     """LOGIN prompts with `Username:` and `Password:` octet for octet, then says 235."""
     need_mechanism(target, "LOGIN")
+    if "login_username" not in (target.claims("replies") or {}):
+        not_claimed("the profile names no prompts of LOGIN")
     account = target.account()
     probe = secure()
     hide(probe, account)

@@ -210,5 +210,7 @@ def judge_bare_line_end(
         return
     delivery = arrived(token)
     must(not has_bare_cr_or_lf(delivery.raw), "CRLF alone on the wire", delivery.raw)
+    if target.claims("header_sender") is False:
+        return  # no policy looks at the header
     header = delivery.content.split(b"\r\n\r\n")[0]
     must(b"\r\nFrom: evil@" not in header, "no header field that policy did not see", header)
