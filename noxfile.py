@@ -89,9 +89,16 @@ def interop(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def peers(session: nox.Session) -> None:
-    """Certify Postfix, Exim, aiosmtpd and Node smtp-server, each with its profile."""
+    """Certify Postfix, Exim, aiosmtpd and smtp-server; writes docs/peers.md and findings.md."""
     install(session, "suite", "bench")
-    hand_over(session, "-m", "conformance.peers", *session.posargs)
+    hand_over(session, "-m", "conformance.peers", *(session.posargs or ["--write", "docs"]))
+
+
+@nox.session(default=False)
+def compare(session: nox.Session) -> None:
+    """Put results side by side: `-- before/results.json after/results.json`."""
+    install(session, "suite")
+    hand_over(session, "-m", "conformance.comparison", *session.posargs)
 
 
 @nox.session(default=False)

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance import comparison, findings
 from conformance.verdict import ExitCode
 from fixtures import toml_table
 from fixtures.certificates import CertificateAuthority
@@ -69,8 +70,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcomes = [job.result() for job in jobs]
     for one in outcomes:
         sys.stdout.write(f"{one.key}: {one.version}: exit code {one.status}\n")
+    columns = [
+        comparison.read(one.folder / "results.json", one.version)
+        for one in outcomes
+        if one.status is not None
+    ]
+    if options.write is not None:
+        _write_pages(columns, options.write)
+    if weak := findings.undefended(columns):
+        sys.stderr.write(f"findings without an argument in findings.toml: {', '.join(weak)}\n")
+        return ExitCode.HARNESS_FAULT
     judged = all(one.status in (ExitCode.CONFORMANT, ExitCode.NOT_CONFORMANT) for one in outcomes)
     return ExitCode.CONFORMANT if judged else ExitCode.INCONCLUSIVE
+
+
+_MATRIX_HEAD = """\
+# Peers, side by side
+
+Written by `nox -s peers`. Each server is started on loopback as a submission service and certified
+with its profile in `fixtures/profiles/`; what a profile does not claim is not held against it.
+The reasons for every ✕ are in [findings.md](findings.md).
+
+"""
+
+
+def _write_pages(columns: Sequence[comparison.Column], folder: Path) -> None:
+    matrix = _MATRIX_HEAD + comparison.matrix(columns)
+    (folder / "peers.md").write_text(matrix, encoding="utf-8")
+    (folder / "findings.md").write_text(findings.render(columns), encoding="utf-8")
 
 
 def certified(peer: Peer, out: Path, cache: Path, only: Sequence[str] = ()) -> Certified:
@@ -173,6 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache", type=Path, default=Path(".cache/peers"), metavar="DIR")
     parser.add_argument("--only", action="append", default=[], metavar="ID,GROUP")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="peers at a time")
+    parser.add_argument("--write", type=Path, metavar="DIR", help="write peers.md, findings.md")
     return parser
 
 

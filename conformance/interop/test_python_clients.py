@@ -20,6 +20,7 @@ from conformance.requirement import requirement
 from conformance.rfc4954.credentials import need_mechanism
 from conformance.steps import FOREIGN_SENDER, sender_of
 from fixtures.plugin import Arrived
+from fixtures.refusal import THROTTLE_CODES
 from fixtures.target import Target
 
 
@@ -50,7 +51,15 @@ def success() -> Iterator[None]:
     ) as error:
         inconclusive(f"{type(error).__name__}: {error}")
     except (smtplib.SMTPException, aiosmtplib.SMTPException) as error:
+        throttled(error)
         must(False, expected="a successful submission", observed=repr(error))
+
+
+def throttled(error: Exception) -> None:
+    """End the check if the client was asked for patience, which says nothing about conformance."""
+    codes = {getattr(error, "smtp_code", None), getattr(error, "code", None)}
+    if codes & THROTTLE_CODES:
+        inconclusive(f"the relay under test asked for patience: {error}")
 
 
 def composed(target: Target, token: str, recipient: str = "") -> EmailMessage:
@@ -114,6 +123,7 @@ def raised(action: Callable[[], object]) -> Exception | None:
     try:
         action()
     except smtplib.SMTPException as error:
+        throttled(error)
         return error
     return None
 
@@ -127,9 +137,11 @@ def test_aiosmtplib_submits(mechanism: str, target: Target, token: str, arrived:
     with warnings.catch_warnings():
         # It leaves its transport to the garbage collector, which is no concern of the relay.
         warnings.simplefilter("ignore", ResourceWarning)
-        with success():
-            asyncio.run(send_with_aiosmtplib(mechanism, target, token))
-        gc.collect()
+        try:
+            with success():
+                asyncio.run(send_with_aiosmtplib(mechanism, target, token))
+        finally:
+            gc.collect()
     body = body_of(arrived(token, count=2).content)
     must(b"\r\n.\r\nIt goes on.\r\n" in body, expected="the whole text", observed=body)
 

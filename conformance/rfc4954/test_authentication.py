@@ -103,7 +103,9 @@ def test_login_takes_the_user_name_with_the_command(secure: Connect, target: Tar
         must_refuse(prompt, "the profile takes no user name with the command", exactly="501")
         must_be_unauthenticated(probe, target)
         return
-    must(prompt.raw == PASSWORD_PROMPT, "the password prompt at once", prompt.raw)
+    if "login_password" in (target.claims("replies") or {}):
+        must(prompt.raw == PASSWORD_PROMPT, "the password prompt at once", prompt.raw)
+    must_answer(prompt, "334", "the password prompt at once")
     must_answer(probe.command(encoded(account.password)), "235", "the password is right")
 
 
