@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from reference_relay.config import Config
 from reference_relay.refusal import not_free, refusal
+from reference_relay.service.verification import VerifiesDomains
 
 if TYPE_CHECKING:
     from reference_relay.management.app import Relay
@@ -57,7 +58,11 @@ def management_token(config: Config) -> str | None:
 
 
 async def start_management(
-    config: Config, relay: Relay, service: Service | None, given_token: str | None
+    config: Config,
+    relay: Relay,
+    service: Service | None,
+    domains: VerifiesDomains,
+    given_token: str | None,
 ) -> StartedManagement | None:
     """Start the management API; None if the configuration has none.
 
@@ -71,7 +76,9 @@ async def start_management(
     from reference_relay.management.app import ManagementContext
     from reference_relay.management.server import ManagementServer
 
-    context = ManagementContext(relay, service, lambda: str(uuid.uuid4()), settings.open_metrics)
+    context = ManagementContext(
+        relay, service, domains, lambda: str(uuid.uuid4()), settings.open_metrics
+    )
     token = given_token or secrets.token_urlsafe(32)
     server = ManagementServer(context, token)
     try:

@@ -26,7 +26,7 @@ from reference_relay.queue.queued_message import MessageStatus, Obeyed, Order
 from reference_relay.queue.spool_reader import Selection
 from reference_relay.reload import effective
 from reference_relay.service.directory import Directory
-from reference_relay.service_start import open_service, seeded
+from reference_relay.service_start import NobodyAsks, open_service, seeded
 from reference_relay.shard import left_behind
 from reference_relay.worker import Worker
 
@@ -199,7 +199,7 @@ class Relay:
         await self._worker.start(doors.by_worker[0], left_behind(config.state_directory, 1))
         self._running.push_async_callback(self._worker.stop)
         self._starts = 1
-        management = await start_management(config, self, service, token)
+        management = await start_management(config, self, service, NobodyAsks(), token)
         if management is None:
             return Ready(doors.bound, None, None)
         self._running.push_async_callback(management.server.stop)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,12 +15,24 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from reference_relay.management import clock, lab, metrics_text, queue_routes
+from reference_relay.management import (
+    clock,
+    event_notifications,
+    lab,
+    lab_service,
+    metrics_text,
+    problems,
+    queue_routes,
+    restrictions,
+)
+from reference_relay.management.body_gate import BodyGate
 from reference_relay.management.envelope import Problem, Refused, error_response
 from reference_relay.management.metrics_text import Family
 from reference_relay.management.token_gate import OPEN_PATHS, TokenGate
 from reference_relay.service.directory import Directory
+from reference_relay.service.refused import ChangeRefused
 from reference_relay.service.service import Service
+from reference_relay.service.verification import StoreUnavailable, VerifiesDomains
 
 _log = logging.getLogger(__name__)
 
@@ -46,12 +59,14 @@ class ManagementContext:
     Attributes:
         relay: Answers the questions.
         service: Who may send, and from where.
+        domains: Looks at DNS when a verification is asked for.
         new_trace: Makes the id that ties an error answer to the log.
         open_metrics: Whether the metrics need no token.
     """
 
     relay: Relay
     service: Service
+    domains: VerifiesDomains
     new_trace: Callable[[], str]
     open_metrics: bool = False
 
@@ -64,6 +79,9 @@ def build_app(context: ManagementContext, token: str) -> ASGIApp:
     app.include_router(lab.routes(lambda: relay.directory))
     app.include_router(queue_routes.routes(relay))
     app.include_router(clock.routes(relay))
+    app.include_router(lab_service.routes(context.service))
+    app.include_router(event_notifications.routes(context.service, context.domains))
+    app.include_router(restrictions.routes(context.service))
 
     @app.get("/healthz", tags=["health"])
     async def healthz(response: Response) -> dict[str, str]:
@@ -71,7 +89,8 @@ def build_app(context: ManagementContext, token: str) -> ASGIApp:
         if not up:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         # A worker that is being restarted is no reason to end all the others.
-        return {"status": "ok" if up == wanted else "degraded" if up else "down"}
+        is_whole = up == wanted and context.service.is_up
+        return {"status": "ok" if is_whole else "degraded" if up else "down"}
 
     @app.get("/metrics", tags=["health"])
     async def metrics() -> Response:
@@ -85,6 +104,16 @@ def build_app(context: ManagementContext, token: str) -> ASGIApp:
     async def refused(_: Request, error: Refused) -> Response:
         return answer(error.status, *error.problems)
 
+    @app.exception_handler(ChangeRefused)
+    async def unchanged(_: Request, error: ChangeRefused) -> Response:
+        refusal = problems.refusal_of(error)
+        return answer(refusal.status, *refusal.problems)
+
+    @app.exception_handler(StoreUnavailable)
+    async def unavailable(_: Request, error: StoreUnavailable) -> Response:
+        text = "The store cannot be reached now; mail goes on as it was."
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, Problem("store_unavailable", text))
+
     @app.exception_handler(HTTPException)
     async def declined(_: Request, error: HTTPException) -> Response:
         phrase = HTTPStatus(error.status_code).phrase
@@ -97,8 +126,7 @@ def build_app(context: ManagementContext, token: str) -> ASGIApp:
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> Response:
         problems = (
-            Problem("bad_request", f"{'.'.join(map(str, one['loc']))}: {one['msg']}")
-            for one in error.errors()
+            Problem("bad_request", f"{_place(one['loc'])}: {one['msg']}") for one in error.errors()
         )
         return answer(HTTPStatus.BAD_REQUEST, *problems)
 
@@ -114,4 +142,20 @@ def build_app(context: ManagementContext, token: str) -> ASGIApp:
         return response
 
     open_paths = OPEN_PATHS | {"/metrics"} if context.open_metrics else OPEN_PATHS
-    return TokenGate(app, token, context.new_trace, open_paths)
+    app.openapi = partial(_described, app)  # type: ignore[method-assign]
+    return TokenGate(BodyGate(app, context.new_trace), token, context.new_trace, open_paths)
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """Describe the API, without the status that FastAPI has for what is a 400 here."""
+    if app.openapi_schema is None:
+        described = FastAPI.openapi(app)
+        for path in described["paths"].values():
+            for operation in path.values():
+                operation["responses"].pop("422", None)
+    return app.openapi_schema or {}
+
+
+def _place(location: Sequence[int | str]) -> str:
+    # "body" says nothing to somebody who sent one.
+    return ".".join(str(part) for part in location if part != "body") or "body"

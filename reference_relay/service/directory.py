@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from ipaddress import summarize_address_range
 
 from reference_relay.service.address_set import NO_ADDRESS, AddressSet
 from reference_relay.service.cbr import admitted_addresses, rehearsed_addresses
@@ -86,6 +87,15 @@ class Directory:
             return True
         legacy = account.configuration.legacy
         return legacy is not None and now < legacy.deadline and address in legacy.addresses
+
+    def admitted_subnets(self, instance_id: str) -> list[str]:
+        """List the subnets that the rules of an instance let in, through whatever endpoint."""
+        admitted = AddressSet.union(self._by_instance[instance_id, type] for type in EndpointType)
+        return [
+            str(network)
+            for first, last in admitted.runs()
+            for network in summarize_address_range(first, last)
+        ]
 
     def configuration(self, configuration_id: str) -> Configuration | None:
         """Find a configuration by its id."""

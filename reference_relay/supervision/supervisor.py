@@ -33,7 +33,7 @@ from reference_relay.relay import Ready
 from reference_relay.reload import effective
 from reference_relay.service import snapshot
 from reference_relay.service.directory import Directory
-from reference_relay.service_start import open_service, seeded
+from reference_relay.service_start import NobodyAsks, open_service, seeded
 from reference_relay.shard import keeper_of, left_behind
 from reference_relay.supervision.control_channel import ChannelClosed, OrderRefused
 from reference_relay.supervision.worker_slot import Served, WorkerSlot
@@ -247,7 +247,7 @@ class Supervisor:
         # Before the workers are told: nobody shall wait in a queue that is not served any more.
         self._running.callback(doors.close)
         await self._start_workers()
-        management = await start_management(config, self, service, token)
+        management = await start_management(config, self, service, NobodyAsks(), token)
         if management is None:
             return Ready(doors.bound, None, None)
         self._running.push_async_callback(management.server.stop)
