@@ -15,8 +15,8 @@ import pytest
 from reference_relay.clock import Clock
 from reference_relay.management.app import ManagementContext
 from reference_relay.management.server import ManagementServer
+from reference_relay.management.tests.served import Domains
 from reference_relay.management.tests.test_management import ScriptedRelay, service
-from reference_relay.service_start import NobodyAsks
 
 Ask = Callable[..., tuple[int, Any]]
 
@@ -27,9 +27,7 @@ def lab(clock: Clock) -> Iterator[Ask]:
     relay = ScriptedRelay()
     relay.clock = clock
     loop = asyncio.new_event_loop()
-    server = ManagementServer(
-        ManagementContext(relay, service(), NobodyAsks(), lambda: "t"), "secret"
-    )
+    server = ManagementServer(ManagementContext(relay, service(), Domains(), lambda: "t"), "secret")
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 

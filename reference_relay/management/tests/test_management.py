@@ -20,6 +20,7 @@ from reference_relay.mail.address import Mailbox
 from reference_relay.management.app import ManagementContext
 from reference_relay.management.metrics_text import Family, Sample
 from reference_relay.management.server import ManagementServer
+from reference_relay.management.tests.served import Domains
 from reference_relay.queue.queue import QueueError
 from reference_relay.queue.queued_message import (
     MessageStatus,
@@ -33,7 +34,6 @@ from reference_relay.queue.spool_reader import Selection
 from reference_relay.service.directory import Directory
 from reference_relay.service.service import Service
 from reference_relay.service.store import Store
-from reference_relay.service_start import NobodyAsks
 
 TOKEN = "t0ken"
 KNOWN = MessageStatus(
@@ -113,7 +113,7 @@ RELAY = ScriptedRelay()
 def port() -> Iterator[int]:
     """The port of a server in a thread of its own."""
     traces = count(1)
-    context = ManagementContext(RELAY, service(), NobodyAsks(), lambda: f"trace-{next(traces)}")
+    context = ManagementContext(RELAY, service(), Domains(), lambda: f"trace-{next(traces)}")
     listening: queue.Queue[int] = queue.Queue()
     ended = threading.Event()
 
@@ -334,7 +334,7 @@ def test_open_metrics_need_no_token() -> None:
 
     async def statuses() -> list[int]:
         server = ManagementServer(
-            ManagementContext(RELAY, service(), NobodyAsks(), lambda: "", open_metrics=True), TOKEN
+            ManagementContext(RELAY, service(), Domains(), lambda: "", open_metrics=True), TOKEN
         )
         port = await server.start("127.0.0.1", 0)
         paths = ("/metrics", "/lab/v1/messages/KNOWN")
@@ -347,7 +347,7 @@ def test_open_metrics_need_no_token() -> None:
 
 def test_a_taken_port_is_an_oserror(port: int) -> None:
     """The relay can say that the port is in use."""
-    context = ManagementContext(RELAY, service(), NobodyAsks(), lambda: "")
+    context = ManagementContext(RELAY, service(), Domains(), lambda: "")
 
     async def start() -> None:
         with pytest.raises(OSError, match="in use"):
