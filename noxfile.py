@@ -123,6 +123,13 @@ def load(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def capacity(session: nox.Session) -> None:
+    """The highest rate that meets objectives, as an interval with its limiter; reports/capacity."""
+    install(session, "load")
+    hand_over(session, "-m", "loadtests.capacity", *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """CPU per message against peers of the same run; writes docs/performance.md."""
     install(session, "bench")

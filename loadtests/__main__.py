@@ -31,6 +31,7 @@ class ExitCode(IntEnum):
     GOOD = 0
     NOT_GOOD = 1
     USAGE = 2
+    INCONCLUSIVE = 3
     HARNESS_FAULT = 4
     INSTRUMENT = 5
     NO_ROOM = 6

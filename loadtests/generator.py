@@ -75,8 +75,6 @@ class Generator:
             begins_at = time.time() + plan.lead_seconds
         room = Room(plan, worker, workers, begins_at)
         self._environment.submission_room = room
-        # The loop's clock stands still while modules load.
-        gevent.get_hub().loop.update_now()
         gevent.spawn(patrol)
         gevent.spawn(room.watch, self._finish)
 
@@ -146,6 +144,8 @@ def _prepare(environment: Any, **_: Any) -> None:
             "“Many hosts” in loadtests/README.md\n"
         )
         sys.exit(2)
+    # The loop's clock stands still while modules load, and Locust's run time would begin back then.
+    gevent.get_hub().loop.update_now()
     events.test_start.add_listener(lambda **_: generator.begin())
     events.test_stop.add_listener(lambda **_: generator.end())
 

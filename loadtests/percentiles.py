@@ -58,6 +58,12 @@ class Histogram:
                 return min(_middle(bucket), float(self.longest))
         raise AssertionError("unreachable: the counts add up to count")
 
+    def above(self, microseconds: int) -> int:
+        """How many were longer, to the width of a bucket."""
+        return sum(
+            count for bucket, count in self._counts.items() if _middle(bucket) > microseconds
+        )
+
     def merge(self, other: Histogram) -> None:
         """Add everything that `other` has counted."""
         for bucket, count in other._counts.items():

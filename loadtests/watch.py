@@ -35,6 +35,7 @@ class Look:
         written_octets: What they have written to disk so far.
         stalled_seconds: How long somebody on this machine has waited for a disk so far.
         p99: 99th percentile of the response so far, µs.
+        sink_seconds: What this process, in which the sink runs, has used so far.
     """
 
     at: float
@@ -46,6 +47,7 @@ class Look:
     written_octets: int = 0
     stalled_seconds: float = 0.0
     p99: float = 0.0
+    sink_seconds: float = 0.0
 
     @property
     def backlog(self) -> int:
@@ -90,6 +92,11 @@ class Evidence:
     def stalled_share(self) -> float:
         """Share of the time in which somebody waited for a disk."""
         return self._rate("stalled_seconds")
+
+    @property
+    def sink_share(self) -> float:
+        """Cores that the sink's process kept busy."""
+        return self._rate("sink_seconds")
 
     @property
     def written_per_second(self) -> float:
@@ -195,6 +202,7 @@ class Watch:
                 _written(pid) if pid is not None else 0,
                 _stalled(),
                 p99,
+                time.process_time(),
             )
         )
 

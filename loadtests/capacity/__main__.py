@@ -1,0 +1,196 @@
+"""`python -m loadtests.capacity`: how much a submission service carries, and why not more."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from fixtures.peers.programs import Missing
+from fixtures.profile import ProfileError
+from fixtures.relay_process import RelayNotReady
+from fixtures.transcript import SECRETS
+from loadtests.__main__ import ExitCode
+from loadtests.capacity import compare, grounds, report, session
+from loadtests.capacity.objectives import STANDARD, BadObjectives, load_objectives
+from loadtests.capacity.session import Effort, Session
+from loadtests.instrument import InstrumentTooSmall
+from loadtests.progress import Progress
+from loadtests.site import NotReady
+from loadtests.trial import GeneratorFailed, Load, NoRoom
+
+_EFFORTS = {
+    "smoke": Effort(1.0, 2.0, 3.0, 1, 3.0, 0.25, 8),
+    "standard": Effort(),
+    "long": Effort(5.0, 10.0, 60.0, 3, 60.0, 0.05, 40),
+}
+_EPILOG = """\
+targets: relay, relay-no-dkim, postfix, exim, or a profile file
+
+exit codes:
+  0  every target has a confirmed interval, and its ledger balances at it
+  1  a target meets the objectives at no rate, loses mail, or is worse than the baseline
+  2  usage: wrong option, objectives or profile, or the target does not take a message
+  3  the search was cut short: an interval without confirmation
+  4  harness fault: Locust broke down
+  5  the generator was the limit: "at least" is all that can be said
+  6  the results could not be written
+  130  interrupted; what there was is written and marked as partial
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command-line parser."""
+    program = argparse.ArgumentParser(
+        prog="python -m loadtests.capacity",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    program.add_argument(
+        "--target", action="append", default=[], metavar="NAME", help="several are searched in turn"
+    )
+    program.add_argument("--slo", type=Path, metavar="FILE", help="objectives as TOML")
+    program.add_argument("--effort", choices=_EFFORTS, default="standard")
+    program.add_argument("--users", type=int, default=20, help="sessions (default: 20)")
+    program.add_argument("--size", type=int, default=4096, metavar="OCTETS")
+    program.add_argument("--messages-per-session", type=int, default=0, metavar="N")
+    program.add_argument("--processes", type=int, default=1, help="generator processes")
+    program.add_argument(
+        "--apart",
+        action="store_true",
+        help="the target on the first core, generator and sink on the last",
+    )
+    program.add_argument("--out", type=Path, default=Path("reports/capacity"), metavar="FOLDER")
+    program.add_argument("--cache", type=Path, default=Path(".cache/peers"), metavar="FOLDER")
+    program.add_argument("--baseline", type=Path, metavar="CAPACITY.JSON")
+    program.add_argument("--budgets", type=Path, metavar="FILE", help="least rates as TOML")
+    program.add_argument("--keep", action="store_true", help="keep the raw files of every trial")
+    return program
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["compare"]:
+        return compare.main(given[1:])
+    options = parser().parse_args(given)
+    console = Console(highlight=False)
+    done: list[Session] = []
+    try:
+        objectives = load_objectives(options.slo) if options.slo else STANDARD
+        budgets = compare.load_budgets(options.budgets) if options.budgets else {}
+        out = _made(options.out)
+        is_apart = options.apart and len(os.sched_getaffinity(0)) > 1
+        cores = sorted(os.sched_getaffinity(0))
+        target_core, own_core = (cores[0], cores[-1]) if is_apart else (None, None)
+        if own_core is not None:
+            os.sched_setaffinity(0, {own_core})
+        load = Load(
+            users=options.users,
+            octets=options.size,
+            messages_per_session=options.messages_per_session,
+            processes=options.processes,
+            generator_core=own_core,
+        )
+        known = grounds.known(options.cache.resolve())
+        facts = report.environment(given)
+        if is_apart:
+            facts["cores_apart"] = f"target on core {target_core}, generator and sink on {own_core}"
+        with Progress(console) as progress:
+            for name in options.target or ["relay"]:
+                with grounds.opened(name, known, target_core) as opened:
+                    progress.stage(f"{name} is up")
+                    raw = out / "raw" / Path(name).stem if options.keep else None
+                    found = session.seek(
+                        opened.site,
+                        load,
+                        objectives,
+                        _EFFORTS[options.effort],
+                        say=progress.stage,
+                        detail=progress.detail,
+                        folder=raw,
+                        target_core=target_core,
+                    )
+                # Written after each of them: what a later one does cannot lose it.
+                done.append(found)
+                _write(done, facts, out)
+                if found.is_partial:
+                    break
+    except (NotReady, BadObjectives, ProfileError, RelayNotReady, Missing) as error:
+        return _complain(error, ExitCode.USAGE)
+    except InstrumentTooSmall as error:
+        return _complain(error, ExitCode.INSTRUMENT)
+    except GeneratorFailed as error:
+        return _complain(error, ExitCode.HARNESS_FAULT)
+    except NoRoom as error:
+        return _complain(error, ExitCode.NO_ROOM)
+    except KeyboardInterrupt:
+        return _complain("interrupted", ExitCode.INTERRUPTED)
+    for one in done:
+        console.print(one.claim, style="bold")
+        console.print(f"    {one.limiter.name}: {one.limiter.evidence}")
+    console.print(f"report: {out / 'capacity.html'}")
+    code = judge(done)
+    if options.baseline or budgets:
+        problems = compare.problems(out / "capacity.json", options.baseline, budgets, console)
+        code = code or (ExitCode.NOT_GOOD if problems else ExitCode.GOOD)
+    return code
+
+
+def judge(done: Sequence[Session]) -> ExitCode:
+    """The worst of all targets."""
+    codes = [_code(one) for one in done]
+    order = (
+        ExitCode.INTERRUPTED, ExitCode.NOT_GOOD, ExitCode.INCONCLUSIVE, ExitCode.INSTRUMENT,
+    )  # fmt: skip
+    return next((code for code in order if code in codes), ExitCode.GOOD)
+
+
+def _code(one: Session) -> ExitCode:
+    if one.is_partial:
+        return ExitCode.INTERRUPTED
+    at_claim = [hold for hold in one.holds if hold.kind == "hold 100%"]
+    leaks = any(h.outcome.ledger is not None and not h.outcome.ledger.is_balanced for h in at_claim)
+    if leaks or (not one.interval.low and one.interval.high is not None):
+        return ExitCode.NOT_GOOD
+    if one.interval.high is None:
+        return ExitCode.INSTRUMENT
+    return ExitCode.GOOD if one.is_confirmed else ExitCode.INCONCLUSIVE
+
+
+def _made(out: Path) -> Path:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NoRoom(f"{out}: {error.strerror}; name another --out") from None
+    return out.resolve()
+
+
+def _write(done: list[Session], facts: dict[str, object], out: Path) -> None:
+    try:
+        session.write(done, facts, out / "capacity.json")
+        text = report.render(done, facts, "Capacity")
+        (out / "capacity.html").write_text(SECRETS.redact_text(text), encoding="utf-8")
+    except OSError as error:
+        raise NoRoom(f"{out}: {error.strerror}; free some room, or name another --out") from None
+
+
+def _complain(reason: object, code: ExitCode) -> ExitCode:
+    sys.stderr.write(f"capacity: {SECRETS.redact_text(str(reason))}\n")
+    return code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(main())
