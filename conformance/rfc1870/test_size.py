@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.judgement import must, not_claimed
+from conformance.judgement import must, not_claimed, not_observable
 from conformance.requirement import requirement
 from conformance.steps import (
     must_answer,
@@ -14,7 +14,7 @@ from conformance.steps import (
     sender_of,
 )
 from fixtures.plugin import Arrived, ComposeMessage, LogIn
-from fixtures.probe import SMTPProbe
+from fixtures.probe import SMTPProbe, stuffed
 from fixtures.target import Target
 
 # A limit beyond this is not tried out in every run.
@@ -64,3 +64,36 @@ def test_declared_size_ends_no_content(
     if reply.is_positive:
         content = arrived(token).content
         must(content.endswith(b"\r\n" + body), "the whole content", f"{len(content)} octets")
+
+
+@requirement("SIZE-02")
+@pytest.mark.parametrize("surplus", [0, 1])
+def test_dots_do_not_count(
+    surplus: int,
+    session: LogIn,
+    target: Target,
+    message: ComposeMessage,
+    token: str,
+    arrived: Arrived,
+) -> None:
+    """A message at the limit is taken however many dots are stuffed into it; one more is not."""
+    if target.settings is None:
+        not_observable("the limit of the relay under test is too large to be filled in every run")
+    limit = 200_000
+    with target.settings.changed(limits={"message_octets": limit}):
+        probe = session()
+        must(advertised_limit(probe) == limit, f"SIZE {limit}", probe.ehlo().raw)
+        head = message(token)
+        room = limit + surplus - len(head)
+        content = head + b".\r\n" * (room // 3 - 1) + b"." * (1 + room % 3) + b"\r\n"
+        must_answer(probe.mail(sender_of(target)), "250", "no size is declared")
+        must_answer(probe.rcpt(target.recipient()), "250", "RCPT to a valid recipient")
+        must_answer(probe.command("DATA"), "354", "the envelope is complete")
+        probe.send(stuffed(content))
+        reply = probe.read_reply()
+        if surplus:
+            must_refuse(reply, f"{len(content)} octets are too many", exactly="552 5.3.4")
+            return
+        must_answer(reply, "250", f"{len(content)} octets without stuffing")
+    whole = arrived(token).content
+    must(whole.endswith(content[len(head) :]), "the whole content", f"{len(whole)} octets")

@@ -36,6 +36,7 @@ class ServerHello:
 
     version: int
     suite: int
+    compression: int = 0
 
 
 def _vector(octets: bytes, length_octets: int) -> bytes:
@@ -46,7 +47,9 @@ def _extension(kind: int, octets: bytes) -> bytes:
     return kind.to_bytes(2, "big") + _vector(octets, 2)
 
 
-def client_hello(version: int, suites: Sequence[int], server_name: str) -> bytes:
+def client_hello(
+    version: int, suites: Sequence[int], server_name: str, compressions: bytes = b"\0"
+) -> bytes:
     """Return one record with a ClientHello that offers exactly this version and these suites."""
     name = _vector(b"\0" + _vector(server_name.encode("ascii"), 2), 2)
     extensions = b"".join(
@@ -64,7 +67,7 @@ def client_hello(version: int, suites: Sequence[int], server_name: str) -> bytes
             bytes(range(32)),  # the random; no handshake is completed, so it need not be one
             b"\0",  # no session to resume
             _vector(b"".join(suite.to_bytes(2, "big") for suite in suites), 2),
-            b"\1\0",  # no compression
+            _vector(compressions, 1),  # null alone, unless said otherwise
             b"" if version == SSL_3 else _vector(extensions, 2),
         )
     )
@@ -84,7 +87,22 @@ def server_hello(octets: bytes) -> ServerHello | None:
     return ServerHello(
         version=int.from_bytes(body[:2], "big"),
         suite=int.from_bytes(body[place : place + 2], "big"),
+        compression=body[place + 2] if len(body) > place + 2 else 0,
     )
+
+
+def message_kinds(octets: bytes) -> tuple[int, ...]:
+    """List the handshake messages in the clear part of an answer by their types (RFC 5246 §7.4)."""
+    flight = bytearray()
+    while len(octets) >= 5 and octets[0] == _HANDSHAKE:
+        length = int.from_bytes(octets[3:5], "big")
+        flight += octets[5 : 5 + length]
+        octets = octets[5 + length :]
+    kinds = []
+    while len(flight) >= 4:
+        kinds.append(flight[0])
+        del flight[: 4 + int.from_bytes(flight[1:4], "big")]
+    return tuple(kinds)
 
 
 def is_alert_or_end(octets: bytes) -> bool:

@@ -102,8 +102,10 @@ def survivors(document: Mapping[str, object], requirements: Sequence[str]) -> tu
 
 def accusations(document: Mapping[str, object]) -> tuple[str, ...]:
     """Name what the report holds against the unbroken relay."""
-    # Not claimed: a broken relay may hide what the unbroken one offers (UTF8-03).
-    innocent = {each.value for each in (Verdict.MET, Verdict.UNCHECKED, Verdict.NOT_CLAIMED)}
+    # Not claimed: a broken relay may hide what the unbroken one offers (UTF8-03). Not observable:
+    # what takes minutes to be shown of a relay that is right shows at once of one that is not.
+    held = (Verdict.MET, Verdict.UNCHECKED, Verdict.NOT_CLAIMED, Verdict.NOT_OBSERVABLE)
+    innocent = {each.value for each in held}
     return tuple(
         f"{row['id']} is {row['verdict']}: {row['reason']}".rstrip(": ")
         for row in _rows(document)

@@ -26,6 +26,7 @@ from conformance.selfcheck.mutations import (
     replies,
     reply_lines,
     restrictions,
+    robustness,
     sender,
     starttls,
 )
@@ -50,4 +51,5 @@ MUTATIONS: Mapping[str, Mutation] = {
     **attachments.MUTATIONS,
     **restrictions.MUTATIONS,
     **relaying.MUTATIONS,
+    **robustness.MUTATIONS,
 }

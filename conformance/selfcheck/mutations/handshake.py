@@ -163,7 +163,29 @@ def text_in_the_place_of_an_alert() -> None:
         return b"554 5.7.0 TLS failed\r\n" if getattr(self, "has_failed", False) else octets
 
 
+def renegotiation_works() -> None:
+    def open_minded(context: ssl.SSLContext) -> None:
+        context.options &= ~ssl.OP_NO_RENEGOTIATION
+        # SSL_OP_ALLOW_CLIENT_RENEGOTIATION: OpenSSL 3 refuses it by itself.
+        context.options |= 1 << 8
+
+    context_becomes(open_minded)
+
+
+def client_certificate_asked_for() -> None:
+    def curious(context: ssl.SSLContext) -> None:
+        context.verify_mode = ssl.CERT_OPTIONAL
+
+    context_becomes(curious)
+
+
 MUTATIONS = {
+    "renegotiation-works": Mutation(
+        ("TLS-17",), renegotiation_works, "A client may renegotiate under TLS 1.2."
+    ),
+    "client-certificate-asked-for": Mutation(
+        ("TLS-17",), client_certificate_asked_for, "The client is asked for a certificate."
+    ),
     "old-versions-spoken": Mutation(("TLS-13",), old_versions_spoken, "TLS 1.0 and 1.1 work."),
     "anonymous-suites": Mutation(
         ("TLS-14",), anonymous_suites, "Suites without certificate or without encryption work."
@@ -184,7 +206,9 @@ MUTATIONS = {
         ("TLS-19",), tls_ends_without_notice, "The connection ends without close_notify."
     ),
     "end-of-file-ends-the-data": Mutation(
-        ("TLS-19",), end_of_file_ends_the_data, "A connection that breaks off ends the data."
+        ("TLS-19", "ROB-05"),
+        end_of_file_ends_the_data,
+        "A connection that breaks off ends the data.",
     ),
     "handshake-in-one-piece": Mutation(
         ("TLS-20",), handshake_in_one_piece, "A TLS record in several segments is refused."
