@@ -48,6 +48,12 @@ def parser() -> argparse.ArgumentParser:
         help="start this relay instead of the embedded one; {config} stands for its file",
     )
     certify_command.add_argument(
+        "--patience",
+        type=float,
+        metavar="SECONDS",
+        help="wait this long in all for a target that throttles (default: the profile's)",
+    )
+    certify_command.add_argument(
         "--out",
         type=Path,
         default=Path("reports/certify"),
@@ -67,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         only=tuple(names),
         target=options.target,
         relay_command=options.relay_command,
+        patience_seconds=options.patience,
         out=options.out,
         pytest_arguments=tuple(given[split + 1 :]),
     )

@@ -56,6 +56,7 @@ class Order:
         only: Ids and groups to judge; empty is everything.
         target: A profile file; None is the relay that comes with the project.
         relay_command: What starts the relay instead of the embedded one.
+        patience_seconds: How long to wait in all for a target that throttles; None: its choice.
         out: The folder for the four report files.
         pytest_arguments: Handed on to pytest.
         plugins: The pytest plugins that bring the fixture `target` and its world.
@@ -65,6 +66,7 @@ class Order:
     only: tuple[str, ...] = ()
     target: str | None = None
     relay_command: str | None = None
+    patience_seconds: float | None = None
     out: Path = Path("reports/certify")
     pytest_arguments: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ("fixtures.plugin",)
@@ -162,6 +164,8 @@ def _run_pytest(order: Order, collector: Collector) -> tuple[int, str]:
         arguments += ["--target", order.target]
     if order.relay_command is not None:
         arguments += ["--relay-command", order.relay_command]
+    if order.patience_seconds is not None:
+        arguments += ["--patience", str(order.patience_seconds)]
     arguments += [*order.pytest_arguments, *map(str, paths)]
     said = io.StringIO()
     # pytest's own report would stand between the reader and the verdict.

@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from conformance.tests.odd_targets import odd_target
+from fixtures import toml_table
+from fixtures.profile import PROFILES
+
 ROOT = Path(__file__).parent.parent.parent
 FILES = {"report.html", "results.json", "junit.xml", "summary.md"}
 
@@ -405,6 +409,51 @@ def test_a_target_that_does_not_answer_is_inconclusive(tmp_path: Path, profile: 
     assert ended.exit_code == 3, ended.said
     assert "does not answer" in ended.results["conclusion"]["headline"]
     assert set(ended.verdicts().values()) == {"inconclusive"}
+
+
+@pytest.mark.parametrize(
+    ("names", "how", "headline"),
+    [
+        (["mx.example"], {"lives": 1}, "no longer answered at the end"),
+        (["mx.example"], {"garbage": b"\x00\xff\r\nno\rreply\n" * 40}, "does not answer"),
+        (["elsewhere.example"], {}, "the sanity dialogue did not get through"),
+    ],
+    ids=["dies half-way", "talks garbage", "wrong certificate"],
+)
+def test_an_odd_target_is_not_accused(
+    names: list[str],
+    how: dict[str, Any],
+    headline: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Four files, exit 3, no traceback, and nothing held against what could not be measured."""
+    monkeypatch.setenv("STUB_USERNAME", "somebody")
+    monkeypatch.setenv("STUB_PASSWORD", "correct-horse-battery")
+    out = tmp_path / "out"
+    with odd_target(tmp_path, names, **how) as profile:
+        command = ["-m", "conformance", "certify", "--target", str(profile), "--out", str(out)]
+        ended = read_back(*started([*command, "--only", "CTL-02"]), out)
+    assert ended.exit_code == 3, ended.said
+    assert headline in ended.results["conclusion"]["headline"]
+    assert "Traceback" not in ended.said
+    assert "not met" not in ended.verdicts().values()
+
+
+def test_a_target_that_throttles_is_not_accused(tmp_path: Path) -> None:
+    """With 5 messages a minute and 3 connections: inconclusive with its reason, and an end."""
+    table = toml_table.load(PROFILES / "seed-2025.toml")
+    table["relay"]["rates"] = {"window_seconds": 60.0, "messages_per_user": 5}
+    table["relay"]["limits"] = {"connections_per_address": 3}
+    profile = tmp_path / "throttled.toml"
+    profile.write_text(toml_table.write(table), encoding="utf-8")
+    out = tmp_path / "out"
+    command = ["-m", "conformance", "certify", "--target", str(profile), "--out", str(out)]
+    command += ["--only", "CTL,SND-01", "--patience", "2"]
+    ended = read_back(*started(command), out)
+    assert ended.exit_code == 3, ended.said
+    assert "not met" not in ended.verdicts().values()
+    assert "message rate exceeded" in ended.row("SND-01")["reason"]
 
 
 @pytest.mark.parametrize(
