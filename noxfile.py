@@ -103,9 +103,18 @@ def compare(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def crash(session: nox.Session) -> None:
-    """Kill the relay 50 times at random moments after a 250; nothing may be lost or cut."""
+    """Kill a worker or the supervisor 300 times at random moments; nothing is lost or cut."""
     install(session, "suite")
-    hand_over(session, "-m", "conformance.durability", *session.posargs)
+    order = session.posargs or ["--rounds", "300", "--seconds", "3600", "--crash", "processes"]
+    hand_over(session, "-m", "conformance.durability", *order)
+
+
+@nox.session(default=False)
+def powercut(session: nox.Session) -> None:
+    """Kill the relay and forget what it did not sync, 50 times; nothing is lost or cut."""
+    install(session, "suite")
+    order = session.posargs or ["--rounds", "50", "--seconds", "1800"]
+    hand_over(session, "-m", "conformance.durability", "--crash", "power", *order)
 
 
 @nox.session(default=False)

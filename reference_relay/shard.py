@@ -61,7 +61,6 @@ class Shard:
         """
         folder = folder_of(config.state_directory, number)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             queue = Queue.open(folder, now, config.queue)
         except (OSError, QueueError) as error:
             reason = f"expected a folder for the queue: {folder}: {reason_of(error)}"

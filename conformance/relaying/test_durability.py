@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.durability import Trial, Unmeasured
-from conformance.judgement import inconclusive, must
+from conformance.durability import Trial, Unmeasured, breakable
+from conformance.judgement import inconclusive, must, not_observable
 from conformance.requirement import requirement
-from fixtures.target import Target
+from fixtures.relay_process import RelayNotReady
+from fixtures.target import NotAvailable, Target
 
 ROUNDS = 3
 SEED = 5321
@@ -21,4 +22,21 @@ def test_no_acknowledged_message_is_lost_in_a_crash(target: Target) -> None:
         tally = Trial(target, SEED).run(ROUNDS)
     except Unmeasured as error:
         inconclusive(str(error))
-    must(tally.is_kept, expected="none lost and none cut", observed=tally)
+    must(tally.is_kept, expected="none lost, none cut, no copy but by a crash", observed=tally)
+
+
+@requirement("RLY-14")
+@pytest.mark.timeout(110)
+def test_no_acknowledged_message_is_lost_in_a_power_cut(
+    target: Target, pytestconfig: pytest.Config
+) -> None:
+    """When the disk forgets what was not synced, all that a 250 was said for is still there."""
+    command = pytestconfig.getoption("--relay-command")
+    try:
+        with breakable(target.profile, "power", command) as (own, crash):
+            tally = Trial(own, SEED, crash=crash).run(ROUNDS)
+    except NotAvailable as error:
+        not_observable(str(error))
+    except (Unmeasured, RelayNotReady) as error:
+        inconclusive(str(error))
+    must(tally.is_kept, expected="none lost, none cut, no copy but by a cut", observed=tally)

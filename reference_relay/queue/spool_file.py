@@ -61,7 +61,7 @@ def lock(directory: Path) -> int:
         QueueError: The directory cannot be written, or is in use.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(directory)
         descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise QueueError(f"the queue directory {directory} cannot be written: {error}") from error
@@ -110,6 +110,16 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _make(directory: Path) -> None:
+    """Make a directory that a power cut does not take away again: its name is its parent's."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+    # The last one may have been made by somebody else just now, or before a crash.
+    for each in {directory, *missing}:
+        sync_directory(each.parent)
 
 
 def _prepare(connection: apsw.Connection, path: Path) -> None:

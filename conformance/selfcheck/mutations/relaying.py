@@ -113,6 +113,15 @@ def answered_before_written() -> None:
         done(None)
 
 
+def answered_before_synced() -> None:
+    from reference_relay.queue import spool_file
+
+    @around(spool_file, "_prepare")
+    def careless(original: Broken, connection: Any, path: Any) -> None:
+        original(connection, path)
+        connection.pragma("synchronous", "off")
+
+
 def header_recipients_added() -> None:
     import re
 
@@ -207,6 +216,9 @@ MUTATIONS = {
     ),
     "answered-before-written": Mutation(
         ("RLY-14",), answered_before_written, "250 comes before the message is on disk."
+    ),
+    "answered-before-synced": Mutation(
+        ("RLY-14",), answered_before_synced, "250 is said for what only a running machine keeps."
     ),
     "header-recipients-added": Mutation(
         ("RLY-17",), header_recipients_added, "Who is named in To gets the message, too."
