@@ -16,9 +16,9 @@ from reference_relay.delivery.connection_pool import ConnectionPool
 from reference_relay.delivery.counters import DeliveryCounters
 from reference_relay.delivery.destination_slots import DestinationSlots
 from reference_relay.delivery.notifier import Notifier
-from reference_relay.delivery.resolver import DNSResolver, MailExchange, Resolver
 from reference_relay.delivery.route import Router
 from reference_relay.delivery.settings import DeliverySettings, Timeouts
+from reference_relay.lookup.resolver import DNSResolver, MailExchange, Resolver
 from reference_relay.queue.queue import Queue
 from reference_relay.queue.queued_message import ClaimedMessage, Deferred, Outcome, QueuedMessage
 from reference_relay.smtp.outgoing import OutgoingContent

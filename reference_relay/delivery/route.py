@@ -18,7 +18,7 @@ from ipaddress import (
 from itertools import groupby
 from operator import attrgetter
 
-from reference_relay.delivery.resolver import (
+from reference_relay.lookup.resolver import (
     LookupFailedError,
     MailExchange,
     NoSuchDomainError,

@@ -9,12 +9,12 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from reference_relay.delivery.resolver import (
+from reference_relay.delivery.route import Route, Router
+from reference_relay.lookup.resolver import (
     LookupFailedError,
     MailExchange,
     NoSuchDomainError,
 )
-from reference_relay.delivery.route import Route, Router
 from reference_relay.queue.queued_message import Deferred, Failed
 
 

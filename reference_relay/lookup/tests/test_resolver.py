@@ -13,7 +13,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from reference_relay.delivery.resolver import (
+from reference_relay.lookup.resolver import (
     DNSResolver,
     LookupFailedError,
     MailExchange,

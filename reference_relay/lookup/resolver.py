@@ -1,8 +1,9 @@
-"""Name look-ups for routing, through the configured name servers only (RFC 5321 §5.1)."""
+"""Name look-ups through the configured name servers only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import NamedTuple, Protocol
 
 import dns.asyncresolver
@@ -12,7 +13,10 @@ import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 import dns.ttl
+from dns.rdata import Rdata
 from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.PTR import PTR
+from dns.rdtypes.ANY.TXT import TXT
 from dns.rrset import RRset
 
 from reference_relay.mail.address import domain_key
@@ -106,7 +110,32 @@ class DNSResolver:
             raise failure
         return found
 
-    async def _records(self, name: str, kind: dns.rdatatype.RdataType) -> RRset | Sequence[MX]:
+    async def ipv4(self, host: str) -> Sequence[str]:
+        """Return the A records of a host."""
+        return [one.to_text() for one in await self._records(host, dns.rdatatype.A)]
+
+    async def ipv6(self, host: str) -> Sequence[str]:
+        """Return the AAAA records of a host."""
+        return [one.to_text() for one in await self._records(host, dns.rdatatype.AAAA)]
+
+    async def texts(self, name: str) -> Sequence[bytes]:
+        """Return the TXT records of a name, the strings of each joined with nothing between."""
+        return [
+            b"".join(record.strings)
+            for record in await self._records(name, dns.rdatatype.TXT)
+            if isinstance(record, TXT)
+        ]
+
+    async def reverse(self, address: str) -> Sequence[str]:
+        """Return the names of the PTR records of an IP address, without a final dot."""
+        name = ip_address(address).reverse_pointer
+        return [
+            record.target.to_text(omit_final_dot=True)
+            for record in await self._records(name, dns.rdatatype.PTR)
+            if isinstance(record, PTR)
+        ]
+
+    async def _records(self, name: str, kind: dns.rdatatype.RdataType) -> RRset | Sequence[Rdata]:
         try:
             asked = dns.name.from_text(domain_key(name))
         except (dns.exception.DNSException, ValueError) as error:

@@ -1,0 +1,1 @@
+"""Name look-ups through the configured name servers, for delivery and for verification."""
