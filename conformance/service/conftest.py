@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 
 from conformance.header import body_of, fields_of
-from conformance.judgement import must
+from conformance.judgement import must, not_observable
+from conformance.service.sender_domain import SenderDomain
 from conformance.service.verdict_on_content import ContentAccepted, ContentRefused
 from conformance.steps import (
     NothingArrived,
@@ -16,10 +19,13 @@ from conformance.steps import (
     send_content,
     sender_of,
 )
-from fixtures.plugin import Arrived, LogIn
+from fixtures.plugin import PROFILE, Arrived, LogIn
 from fixtures.probe import stuffed
 from fixtures.sink import Delivery, SinkMX
 from fixtures.target import Target
+from fixtures.world import open_target
+
+NewDomain = Callable[..., SenderDomain]
 
 
 @pytest.fixture
@@ -62,3 +68,41 @@ def content_refused(
         nothing_arrived(token)
 
     return refused
+
+
+@pytest.fixture(scope="session")
+def rehearsal(pytestconfig: pytest.Config, target: Target) -> Iterator[Target]:
+    """The relay under test, or, if it is ours, one whose clock nobody else goes by."""
+    profile = pytestconfig.stash[PROFILE]
+    if not profile.is_embedded:
+        yield target
+        return
+    with open_target(profile, relay_command=pytestconfig.getoption("--relay-command")) as own:
+        yield own
+
+
+@pytest.fixture
+def new_domain(rehearsal: Target, token: str) -> Iterator[NewDomain]:
+    """Register sender domains that are gone after the check."""
+    if rehearsal.domain_control is None or rehearsal.dns is None:
+        not_observable("verification needs a control plane and name servers of ours")
+    control, dns = rehearsal.domain_control, rehearsal.dns
+    made: list[SenderDomain] = []
+
+    def new_domain(name: str = "", tenant: int = 0) -> SenderDomain:
+        domain = name or f"{token}-{len(made)}.example"
+        registration = control.register(control.tenants[tenant], domain)
+        made.append(SenderDomain(rehearsal, control, dns, registration))
+        return made[-1]
+
+    yield new_domain
+    for one in made:
+        one.remove()
+
+
+@pytest.fixture
+def advance(rehearsal: Target) -> Callable[[float], None]:
+    """Move the clocks of the relay under test and of the name server on, by seconds."""
+    if rehearsal.advance is None:
+        not_observable("nobody moves the clock of this target")
+    return rehearsal.advance
