@@ -26,8 +26,9 @@ from reference_relay.queue.queued_message import MessageStatus, Obeyed, Order
 from reference_relay.queue.spool_reader import Selection
 from reference_relay.reload import effective
 from reference_relay.service.directory import Directory
-from reference_relay.service_start import NobodyAsks, open_service, seeded
+from reference_relay.service_start import open_service, seeded
 from reference_relay.shard import left_behind
+from reference_relay.verification_start import Verifying, verifying
 from reference_relay.worker import Worker
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Relay:
         self._prepared = prepare(config)
         self._worker = Worker(_NUMBER, self._prepared, self.clock, lines)
         self._service: Service | None = None
+        self._verifying: Verifying | None = None
         self._starts = 0
 
     async def start(self) -> Ready:
@@ -127,12 +129,14 @@ class Relay:
         self._worker.adopt(self._prepared)
 
     async def advance(self, seconds: float) -> None:
-        """Move the clock; everything that waits for it has been woken on return.
+        """Move the clock; whoever waits for it is woken, domains that are due are looked at.
 
         Raises:
             ValueError: The clock is the system's, or the step leads back or too far.
         """
         self.clock.advance(seconds)
+        if self._verifying is not None:
+            await self._verifying.settle()
 
     def kill(self) -> None:
         """Nothing to do: there are no other processes."""
@@ -199,7 +203,10 @@ class Relay:
         await self._worker.start(doors.by_worker[0], left_behind(config.state_directory, 1))
         self._running.push_async_callback(self._worker.stop)
         self._starts = 1
-        management = await start_management(config, self, service, NobodyAsks(), token)
+        proving = self._verifying = verifying(lambda: self._config, self.clock, service)
+        proving.start()
+        self._running.push_async_callback(proving.stop)
+        management = await start_management(config, self, service, proving.domains, token)
         if management is None:
             return Ready(doors.bound, None, None)
         self._running.push_async_callback(management.server.stop)

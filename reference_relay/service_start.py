@@ -5,31 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reference_relay.config import Config
 from reference_relay.refusal import reason_of, refusal
-from reference_relay.service.verification import (
-    DomainClaim,
-    StoreUnavailable,
-    Verification,
-    VerificationType,
-)
+from reference_relay.service.verification import StoreUnavailable
 
 if TYPE_CHECKING:
     from reference_relay.service.directory import Directory
     from reference_relay.service.service import Service
 
 _FILE = "service.sqlite"
-
-
-class NobodyAsks:
-    """Stands where whoever looks at DNS will: nothing is proven, and it says so."""
-
-    async def verify(self, claim: DomainClaim, type: VerificationType) -> Verification:
-        """See `VerifiesDomains`."""
-        return replace(claim.verification(type), reason="Nobody looks at DNS here yet.")
 
 
 async def open_service(config: Config, now: Callable[[], float]) -> Service | None:

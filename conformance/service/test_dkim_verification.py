@@ -31,7 +31,7 @@ SHORT_KEY = (
         "v=DKIM1; k=rsa; p={key}",
         "p={key}",
         "v=DKIM1; p={key}; k=rsa",
-        "v=DKIM1; k=rsa; n=a note; x-new=1; p={key}",
+        "v=DKIM1; k=rsa; n=a note; x_new=1; p={key}",
         "v=DKIM1;k=rsa;p={key};",
         " v = DKIM1 ; k = rsa ; p = {spaced} ; ",
         "v=DKIM1; h=sha1:sha256; s=email; t=s; p={key}",

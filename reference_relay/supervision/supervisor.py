@@ -33,10 +33,11 @@ from reference_relay.relay import Ready
 from reference_relay.reload import effective
 from reference_relay.service import snapshot
 from reference_relay.service.directory import Directory
-from reference_relay.service_start import NobodyAsks, open_service, seeded
+from reference_relay.service_start import open_service, seeded
 from reference_relay.shard import keeper_of, left_behind
 from reference_relay.supervision.control_channel import ChannelClosed, OrderRefused
 from reference_relay.supervision.worker_slot import Served, WorkerSlot
+from reference_relay.verification_start import Verifying, verifying
 
 if TYPE_CHECKING:
     from reference_relay.service.service import Service
@@ -63,6 +64,7 @@ class Supervisor:
         )
         self._slots: list[WorkerSlot] = []
         self._service: Service | None = None
+        self._verifying: Verifying | None = None
         self._changing = asyncio.Lock()
         self._running = AsyncExitStack()
 
@@ -123,7 +125,7 @@ class Supervisor:
             await self._serve({"config": _document(self._config), "directory": document})
 
     async def advance(self, seconds: float) -> None:
-        """Move the clock of every process; all have the new time on return.
+        """Move the clock of every process; on return, what became due was looked at.
 
         Raises:
             ValueError: The clock is the system's, or the step leads back or too far.
@@ -131,6 +133,9 @@ class Supervisor:
         async with self._changing:
             self.clock.advance(seconds)
             await self._serve(dict(self._served.fields))
+        # Not with the lock: what is found is enforced by everybody, too.
+        if self._verifying is not None:
+            await self._verifying.settle()
 
     async def _serve(self, fields: dict[str, Any]) -> None:
         # First the word for whoever is started from now on, then to those who serve already.
@@ -247,7 +252,10 @@ class Supervisor:
         # Before the workers are told: nobody shall wait in a queue that is not served any more.
         self._running.callback(doors.close)
         await self._start_workers()
-        management = await start_management(config, self, service, NobodyAsks(), token)
+        proving = self._verifying = verifying(lambda: self._config, self.clock, service)
+        proving.start()
+        self._running.push_async_callback(proving.stop)
+        management = await start_management(config, self, service, proving.domains, token)
         if management is None:
             return Ready(doors.bound, None, None)
         self._running.push_async_callback(management.server.stop)
