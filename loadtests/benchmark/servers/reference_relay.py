@@ -10,16 +10,19 @@ import json
 import sys
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from fixtures.keys import password_hash
 from loadtests.benchmark.child import Child
 from loadtests.benchmark.server import ADDRESS, HOST, Ground, Promise, Running, module_environment
 
+_LOOP = "uvloop" if find_spec("uvloop") else "asyncio"
+
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRelay:
-    """One worker of the relay on the standard event loop."""
+    """One worker of the relay, on uvloop, the extra for speed, where that is installed."""
 
     promise: Promise
 
@@ -35,8 +38,9 @@ class ReferenceRelay:
 
     def prepare(self, cache: Path) -> str:
         """It is here; its version is that of the checkout."""
+        loop = f"uvloop {metadata.version('uvloop')}" if _LOOP == "uvloop" else "asyncio's loop"
         apsw = metadata.version("apsw")
-        return f"this commit, Python {sys.version.split()[0]}, apsw {apsw}"
+        return f"this commit, Python {sys.version.split()[0]}, {loop}, apsw {apsw}"
 
     def start(self, ground: Ground) -> Running:
         """Start it.
@@ -100,6 +104,14 @@ hold = true
 name_servers = ["{ADDRESS}:53"]
 
 [management]
+
+# The driver is one address and one user with all its sessions.
+[limits]
+connections_per_address = 10000
+connections_per_user = 10000
+
+[workers]
+loop = "{_LOOP}"
 
 [log]
 level = "info"
