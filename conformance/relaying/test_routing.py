@@ -8,6 +8,7 @@ import pytest
 
 from conformance.judgement import must, not_claimed, not_observable
 from conformance.relaying.look_up import LookUp
+from conformance.relaying.next_hop import must_reach
 from conformance.relaying.queue_ids import queue_id_of, wait_for_states
 from conformance.requirement import requirement
 from conformance.steps import must_answer, must_refuse, sender_of, wait_for_each
@@ -62,7 +63,7 @@ def test_the_next_host_is_tried(
     dns: FakeDNS,
     message: ComposeMessage,
     token: str,
-    arrived: Arrived,
+    sink: SinkMX,
 ) -> None:
     """Where the first host cannot be reached, the next one or its next address gets the mail."""
     exchanges = ["10 first", f"20 {STRICT_HOST}"]
@@ -74,7 +75,7 @@ def test_the_next_host_is_tried(
     domain = add_domain(dns, token, records)
     probe = session()
     probe.submit(sender_of(target), f"rcpt@{domain}", message(token))
-    arrived(token, within=15.0)
+    must_reach(sink, "the message at the next host or address", token=token, within=15.0)
 
 
 @requirement("RLY-07")

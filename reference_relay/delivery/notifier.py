@@ -108,6 +108,7 @@ def _action(outcome: Outcome, *, is_overdue: bool) -> Action | None:
 def _report(recipient: Recipient, action: Action, outcome: Outcome) -> Report:
     match outcome:
         case Delivered(remote=text) | Deferred(reason=text) | Failed(reason=text):
-            found = _STATUS.match(text) or _STATUS.match(outcome.reply)
+            # What a host said, or what we found out about it, comes behind its name.
+            found = _STATUS.match(text) or _STATUS.match(text.partition("]: ")[2])
             status = _CLASS[action] + (found[1] if found else ".0.0")
             return Report(recipient, action, status, text, outcome.host, outcome.reply)

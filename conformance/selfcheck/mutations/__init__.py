@@ -19,6 +19,7 @@ from conformance.selfcheck.mutations import (
     greeting,
     handshake,
     header,
+    next_hops,
     parameters,
     paths,
     rarer_cases,
@@ -52,4 +53,5 @@ MUTATIONS: Mapping[str, Mutation] = {
     **restrictions.MUTATIONS,
     **relaying.MUTATIONS,
     **robustness.MUTATIONS,
+    **next_hops.MUTATIONS,
 }
