@@ -160,18 +160,14 @@ def everybody_may_be_reached() -> None:
 
 
 def failed_look_up_is_no_such_domain() -> None:
-    from reference_relay.delivery.resolver import (
-        DNSResolver,
-        LookupFailedError,
-        NoSuchDomainError,
-    )
+    from reference_relay.delivery import resolver
 
-    @around(DNSResolver, "_ask")
+    @around(resolver.DNSResolver, "_ask")
     async def hasty(original: Any, self: Any, name: Any, kind: Any) -> Any:
         try:
             return await original(self, name, kind)
-        except LookupFailedError as error:
-            raise NoSuchDomainError(str(error)) from error
+        except resolver.LookupFailedError as error:
+            raise resolver.NoSuchDomainError(str(error)) from error
 
 
 def forced_on_lesser_hosts() -> None:
