@@ -160,7 +160,7 @@ def everybody_may_be_reached() -> None:
 
 
 def failed_look_up_is_no_such_domain() -> None:
-    from reference_relay.delivery import resolver
+    from reference_relay.lookup import resolver
 
     @around(resolver.DNSResolver, "_ask")
     async def hasty(original: Any, self: Any, name: Any, kind: Any) -> Any:
