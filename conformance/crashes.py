@@ -47,16 +47,20 @@ class RelayKilled:
 
 
 class PowerCut:
-    """SIGKILL, and the disk forgets whatever was not synced."""
+    """SIGKILL, and the disk forgets whatever was not synced.
+
+    Attributes:
+        disk: The one that the relay's state is on.
+    """
 
     def __init__(self, relay: RelayProcess, disk: UnreliableDisk) -> None:
         self._relay = relay
-        self._disk = disk
+        self.disk = disk
 
     def strike(self, chance: random.Random, stop: Callable[[], None]) -> None:
         """Cut the power, and restart."""
         self._relay.kill()
-        self._disk.cut()
+        self.disk.cut()
         self._relay.start()
 
 
