@@ -9,6 +9,7 @@ import pytest
 from conformance.header import body_of, fields_of
 from conformance.judgement import must, not_observable
 from conformance.service.sender_domain import SenderDomain
+from conformance.service.tenancy import Tenancy
 from conformance.service.verdict_on_content import ContentAccepted, ContentRefused
 from conformance.steps import (
     NothingArrived,
@@ -19,7 +20,7 @@ from conformance.steps import (
     send_content,
     sender_of,
 )
-from fixtures.plugin import PROFILE, Arrived, LogIn
+from fixtures.plugin import PROFILE, Arrived, Connect, LogIn
 from fixtures.probe import stuffed
 from fixtures.sink import Delivery, SinkMX
 from fixtures.target import Target
@@ -106,3 +107,13 @@ def advance(rehearsal: Target) -> Callable[[float], None]:
     if rehearsal.advance is None:
         not_observable("nobody moves the clock of this target")
     return rehearsal.advance
+
+
+@pytest.fixture
+def tenancy(target: Target, connect: Connect) -> Iterator[Tenancy]:
+    """The instance that a check may change; what it makes is gone afterwards."""
+    if target.managed is None:
+        not_observable("needs a control plane and an instance that may be changed")
+    own = Tenancy(target.managed, connect)
+    yield own
+    own.clean()

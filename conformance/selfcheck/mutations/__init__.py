@@ -30,6 +30,7 @@ from conformance.selfcheck.mutations import (
     robustness,
     sender,
     starttls,
+    tenancy,
 )
 
 MUTATIONS: Mapping[str, Mutation] = {
@@ -51,6 +52,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     **sender.MUTATIONS,
     **attachments.MUTATIONS,
     **restrictions.MUTATIONS,
+    **tenancy.MUTATIONS,
     **relaying.MUTATIONS,
     **robustness.MUTATIONS,
     **next_hops.MUTATIONS,
