@@ -73,6 +73,13 @@ def certify(session: nox.Session) -> None:
     hand_over(session, "-m", "conformance", "certify", *session.posargs)
 
 
+@nox.session(default=False)
+def check(session: nox.Session) -> None:
+    """Certify for everyday use: `-- --target my.toml --waivers waivers.toml`."""
+    install(session, "suite")
+    hand_over(session, "-m", "conformance", "check", *session.posargs)
+
+
 @nox.session
 def selfcheck(session: nox.Session) -> None:
     """Break the reference relay on purpose; every break must turn its own check red."""

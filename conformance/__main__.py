@@ -26,12 +26,25 @@ def parser() -> argparse.ArgumentParser:
     """Return the command-line parser."""
     program = argparse.ArgumentParser(prog="python -m conformance", description=__doc__)
     commands = program.add_subparsers(dest="command", required=True)
-    certify_command = commands.add_parser(
-        "certify",
-        help="run the checks and write report.html, results.json, junit.xml and summary.md",
-        epilog=_EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    for name, help_text in (
+        ("certify", "judge a target; no waivers, no filters but --only"),
+        ("check", "the same for everyday use: waivers and pytest's filters are allowed"),
+    ):
+        command = commands.add_parser(
+            name,
+            help=help_text,
+            epilog=_EXIT_CODES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _add_options(command)
+        if name == "check":
+            command.add_argument(
+                "--waivers", type=Path, metavar="FILE", help="known failures, see waivers.py"
+            )
+    return program
+
+
+def _add_options(certify_command: argparse.ArgumentParser) -> None:
     certify_command.add_argument(
         "--only",
         action="append",
@@ -58,9 +71,20 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("reports/certify"),
         metavar="DIR",
-        help="folder for the four report files (default: %(default)s)",
+        help="folder for the report files (default: %(default)s)",
     )
-    return program
+
+
+# What would leave checks out without a trace in the report.
+_FILTERS = ("-k", "-m", "--deselect", "--ignore", "--ignore-glob", "--lf", "--last-failed")
+
+
+def _filter_in(arguments: Sequence[str]) -> str:
+    """Return the first argument that leaves checks out, "" if there is none."""
+    for argument in arguments:
+        if argument.partition("=")[0] in _FILTERS or argument.startswith(("-k", "-m")):
+            return argument
+    return ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,12 +92,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     split = given.index("--") if "--" in given else len(given)
     options = parser().parse_args(given[:split])
+    if options.command == "certify" and (found := _filter_in(given[split + 1 :])):
+        sys.stderr.write(f"{found}: a certification takes no filter but --only; use check\n")
+        return ExitCode.USAGE
     names = [name for only in options.only for name in only.split(",")]
     order = Order(
         only=tuple(names),
         target=options.target,
         relay_command=options.relay_command,
         patience_seconds=options.patience,
+        waivers=getattr(options, "waivers", None),
         out=options.out,
         pytest_arguments=tuple(given[split + 1 :]),
     )

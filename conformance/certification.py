@@ -14,21 +14,22 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from conformance import report
+from conformance import report, waivers
 from conformance.catalogue import DIRECTORY, Catalogue, CatalogueError, SelectionError
 from conformance.collector import Collector
 from conformance.outcome import redacted
 from conformance.progress import Progress
 from conformance.report.results import RequirementResult, Results, Run, judged
 from conformance.sanity import Stage
-from conformance.verdict import Conclusion, ExitCode, conclude, nothing_run
+from conformance.verdict import Conclusion, ExitCode, Verdict, conclude, nothing_run
+from fixtures.profile import ProfileError
 from fixtures.transcript import SECRETS
 
 HOME = Path(__file__).parent
@@ -57,7 +58,8 @@ class Order:
         target: A profile file; None is the relay that comes with the project.
         relay_command: What starts the relay instead of the embedded one.
         patience_seconds: How long to wait in all for a target that throttles; None: its choice.
-        out: The folder for the four report files.
+        waivers: A list of known failures; only a check may have one, a certification may not.
+        out: The folder for the report files.
         pytest_arguments: Handed on to pytest.
         plugins: The pytest plugins that bring the fixture `target` and its world.
         checks: Files or folders with checks; empty is all there are.
@@ -67,6 +69,7 @@ class Order:
     target: str | None = None
     relay_command: str | None = None
     patience_seconds: float | None = None
+    waivers: Path | None = None
     out: Path = Path("reports/certify")
     pytest_arguments: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ("fixtures.plugin",)
@@ -136,11 +139,25 @@ def _measure(
         catalogue, chosen, collector.outcomes, collector.whole_examination(), collector.with_check
     )
     if not conclusion.headline:
-        conclusion = conclude(
-            [each.verdict for each in results],
-            trouble=trouble,
-            harness_fault=_fault(collector),
-        )
+        verdicts = [each.verdict for each in results]
+        applied = None
+        if order.waivers is not None:
+            try:
+                known = waivers.read(order.waivers, [row.id for row in catalogue])
+            except ProfileError as error:
+                conclusion = nothing_run(total, ExitCode.USAGE, f"usage error: {error}")
+            else:
+                applied = waivers.apply(known, results, started_at.date())
+                notes += _told(applied)
+                verdicts = [
+                    Verdict.WARNING if each.requirement.id in applied.waived else each.verdict
+                    for each in results
+                ]
+        if not conclusion.headline:
+            conclusion = conclude(verdicts, trouble=trouble, harness_fault=_fault(collector))
+        if applied is not None and applied.broken:
+            sentence = f"the list of waivers is stale: {'; '.join(applied.broken)}"
+            conclusion = replace(conclusion, exit_code=ExitCode.NOT_CONFORMANT, headline=sentence)
     run = Run(
         started_at=started_at,
         duration_seconds=time.monotonic() - began,
@@ -151,6 +168,18 @@ def _measure(
         sanity_transcripts=tuple(collector.sanity_transcripts),
     )
     return run, conclusion, results
+
+
+def _told(applied: waivers.Applied) -> list[str]:
+    """Return what a reader must know of the waivers, and the entries to paste."""
+    said = []
+    if applied.waived:
+        said.append(
+            f"waived, and shown as warnings in the counts: {', '.join(sorted(applied.waived))}"
+        )
+    if applied.proposals:
+        said.append(f"to waive what is left, sign and paste:\n\n{applied.proposals}")
+    return said
 
 
 def _run_pytest(order: Order, collector: Collector) -> tuple[int, str]:

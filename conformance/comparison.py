@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.report import archive
 from conformance.report.results import SCHEMA
 from conformance.verdict import ExitCode, Verdict
 
@@ -80,6 +81,7 @@ def read(file: Path, title: str = "") -> Column:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         schema = document["schema"]
+        document = archive.unpacked(document) if schema == SCHEMA else document
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = getattr(error, "strerror", None) or "it is no results.json"
         raise ResultsError(f"{file}: cannot be read: {why}; give results.json of a run") from None

@@ -1,4 +1,4 @@
-"""The four report files of a run, and the verdict on the terminal.
+"""The report files of a run, and the verdict on the terminal.
 
 All text leaves through `write` and `tell`, after `cleaned`, the one gate that takes secrets out;
 the evidence itself was already redacted where it was gathered.
@@ -15,13 +15,14 @@ from rich.text import Text
 
 from conformance.outcome import redacted_node, redacted_values
 from conformance.progress import style_of
-from conformance.report import html, junit, summary
-from conformance.report.results import RequirementResult, Results, to_json_text
+from conformance.report import archive, badge, html, junit, reproducer, statement, summary
+from conformance.report.results import RequirementResult, Results, to_json
 from conformance.verdict import ExitCode, Verdict
 from fixtures.redaction import Secrets
 
 _ATTENTION = (Verdict.NOT_MET, Verdict.HARNESS_ERROR, Verdict.INCONCLUSIVE, Verdict.WARNING)
 _SHOWN = 25
+REPRODUCERS = "reproduce"
 
 
 def cleaned(results: Results, secrets: Secrets) -> Results:
@@ -50,7 +51,7 @@ def _cleaned_row(result: RequirementResult, secrets: Secrets) -> RequirementResu
 
 
 def write(clean: Results, folder: Path) -> tuple[Path, ...]:
-    """Write report.html, results.json, junit.xml and summary.md from cleaned results.
+    """Write the files of the bundle from cleaned results.
 
     Returns:
         The files, the one for people first.
@@ -60,11 +61,21 @@ def write(clean: Results, folder: Path) -> tuple[Path, ...]:
     """
     texts = {
         "report.html": html.render(clean),
-        "results.json": to_json_text(clean),
+        "results.json": archive.text_of(archive.packed(to_json(clean))),
         "junit.xml": junit.render(clean),
         "summary.md": summary.render(clean),
+        "badge.svg": badge.render(clean),
     }
+    scripts = {f"{REPRODUCERS}/{name}": text for name, text in reproducer.render_all(clean).items()}
+    texts["statement.json"] = statement.render(clean, texts | scripts)
     folder.mkdir(parents=True, exist_ok=True)
+    # Scripts of an earlier run would accuse of what is mended by now.
+    for old in (folder / REPRODUCERS).glob("*.py"):
+        old.unlink()
+    if scripts:
+        (folder / REPRODUCERS).mkdir(exist_ok=True)
+    for name, text in scripts.items():
+        (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
     return tuple(folder / name for name in texts)

@@ -15,7 +15,7 @@ import jinja2
 from conformance import SUITE_VERSION
 from conformance.catalogue import Group
 from conformance.report.results import Results
-from conformance.verdict import ExitCode, Verdict
+from conformance.verdict import ExitCode, Level, Verdict
 
 _HOME = Path(__file__).parent
 
@@ -36,8 +36,8 @@ _READING_ORDER = (
 )
 _ATTENTION = _READING_ORDER[:4]
 # results.json has more of it; here a page must stay a page.
-_LONGEST_EVENT, _LONGEST_EVENT_IN_BRIEF = 2048, 400
-_MOST_EVENTS, _MOST_EVENTS_IN_BRIEF = 400, 60
+_LONGEST_EVENT, _LONGEST_EVENT_IN_BRIEF = 2048, 160
+_MOST_EVENTS, _MOST_EVENTS_IN_BRIEF = 400, 30
 # After each line end, so that a reply of several lines reads as several lines.
 _LINE_END = re.compile(r"(?<=(?<!\\)\\n)|(?<=\\\\\\n)")
 
@@ -74,7 +74,7 @@ def render(results: Results) -> str:
     )
     environment.filters |= {"slug": slug, "sign": _SIGNS.__getitem__, "wire": wire_lines}
     style = (_HOME / "report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    script = (_HOME / "report.js").read_text(encoding="utf-8")
     return environment.get_template("report.html.jinja").render(
         results=results,
         run=results.run,
@@ -88,10 +88,56 @@ def render(results: Results) -> str:
         sanity_verdict=Verdict.MET,
         version=SUITE_VERSION,
         style=style,
-        style_hash=f"sha256-{digest}",
+        style_hash=_csp_hash(style),
+        script=script,
+        script_hash=_csp_hash(script),
+        coverage=_coverage(results),
+        tls_facts=_tls_facts(results),
+        without_evidence=_without_evidence(results),
     )
 
 
+def _csp_hash(text: str) -> str:
+    """Return the source expression that lets the browser use just this text (CSP)."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _coverage(results: Results) -> str:
+    """Say how much of the catalogue was judged, level by level."""
+    levels = []
+    for level in Level:
+        rows = [one for one in results.requirements if one.requirement.level is level]
+        judged = sum(one.verdict.is_judged for one in rows)
+        levels.append(f"{level.value} {judged} of {len(rows)}")
+    return ", ".join(levels)
+
+
+def _tls_facts(results: Results) -> tuple[str, ...]:
+    """Return what the handshakes of the sanity dialogues agreed on, each text once."""
+    facts = {
+        str(event["octets"]).removeprefix(_HANDSHAKE)
+        for transcript in results.run.sanity_transcripts
+        for event in cast("Sequence[Mapping[str, object]]", transcript["events"])
+        if str(event["octets"]).startswith(_HANDSHAKE)
+    }
+    return tuple(sorted(facts))
+
+
+def _without_evidence(results: Results) -> tuple[str, ...]:
+    """Name the checks that say *met* and show nothing for it."""
+    return tuple(
+        dict.fromkeys(
+            check.check
+            for result in results.requirements
+            for check in result.checks
+            if check.verdict is Verdict.MET
+            and check.check != "passive"
+            and not (check.held or check.transcripts)
+        )
+    )
+
+
+_HANDSHAKE = "TLS handshake done: "
 _COLOURS = {
     ExitCode.CONFORMANT: "met",
     ExitCode.NOT_CONFORMANT: "not-met",

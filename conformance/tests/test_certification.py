@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import subprocess
@@ -14,12 +13,16 @@ from typing import Any
 
 import pytest
 
+from conformance.report import archive
 from conformance.tests.odd_targets import odd_target
 from fixtures import toml_table
 from fixtures.profile import PROFILES
 
 ROOT = Path(__file__).parent.parent.parent
-FILES = {"report.html", "results.json", "junit.xml", "summary.md"}
+FILES = {
+    *("report.html", "results.json", "junit.xml", "summary.md"),
+    *("badge.svg", "statement.json"),
+}
 
 # Certifies once for each four arguments, and says each exit code in a line of its own.
 DRIVER = """
@@ -161,8 +164,8 @@ def started(command: Sequence[str]) -> tuple[int, str]:
 def read_back(exit_code: int, said: str, out: Path) -> Ended:
     """Read what a certification left; all four files must be there and agree with it."""
     assert out.is_dir(), said
-    assert {file.name for file in out.iterdir()} == FILES, said
-    results = json.loads((out / "results.json").read_text("utf-8"))
+    assert {file.name for file in out.iterdir() if file.is_file()} == FILES, said
+    results = archive.load(out / "results.json")
     assert results["conclusion"]["exit_code"] == exit_code, said
     assert results["conclusion"]["headline"] in said
     return Ended(exit_code, said, results, out)
@@ -364,7 +367,7 @@ def test_leaks(word):
         "",
     )
     assert ended.exit_code == 1
-    for text in [ended.said, *(file.read_text("utf-8") for file in ended.out.iterdir())]:
+    for text in [ended.said, *(file.read_text("utf-8") for file in ended.out.rglob("*.*"))]:
         assert "correct-horse" not in text
         assert "Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5" not in text
 
@@ -476,3 +479,42 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     exit_code, said = started(command)
     assert exit_code == 2
     assert "cannot be written" in said
+
+
+def test_a_certification_takes_no_filter(tmp_path: Path) -> None:
+    """What would leave checks out is refused with its remedy, exit 2."""
+    command = ["-m", "conformance", "certify", "--out", str(tmp_path / "out")]
+    exit_code, said = started([*command, "--", "-k", "nothing"])
+    assert exit_code == 2
+    assert "use check" in said
+
+
+def test_a_check_may_waive(tmp_path: Path) -> None:
+    """A known failure turns the run green, and a stale entry red."""
+    checks = tmp_path / "test_checks.py"
+    checks.write_text(
+        HEAD
+        + """
+@requirement("GRT-01")
+def test_fails():
+    "Fails."
+    must(False, expected="a greeting", observed="none")
+""",
+        encoding="utf-8",
+    )
+    waivers = tmp_path / "waivers.toml"
+    driver = DRIVER.replace("only=tuple", f"waivers=Path({str(waivers)!r}), only=tuple")
+    entry = """
+[[waiver]]
+requirement = "GRT-01"
+fails = "{fails}"
+reason = "known"
+owner = "postmaster"
+link = "https://issues.example/1"
+expires = 2099-01-01
+"""
+    for fails, exit_code in (("a greeting", 0), ("something else", 1)):
+        waivers.write_text(entry.format(fails=fails), encoding="utf-8")
+        out = tmp_path / f"out{exit_code}"
+        _, said = started(["-c", driver, str(checks), str(out), "GRT-01", ""])
+        assert f"EXIT {exit_code}" in said, said

@@ -10,7 +10,7 @@ import pytest
 from conformance.comparison import difference, main, matrix, read
 
 
-def written(folder: Path, verdicts: dict[str, str], schema: str = "1") -> Path:
+def written(folder: Path, verdicts: dict[str, str], schema: str = "2") -> Path:
     """Write a small results.json."""
     folder.mkdir()
     rows = [
@@ -19,11 +19,21 @@ def written(folder: Path, verdicts: dict[str, str], schema: str = "1") -> Path:
             "level": "MUST",
             "wording": f"wording of {name}",
             "verdict": verdict,
-            "checks": [{"check": f"check of {name}"}] if verdict != "unchecked" else [],
+            "checks": [{"check": f"check of {name}", "transcripts": []}]
+            if verdict != "unchecked"
+            else [],
         }
         for name, verdict in verdicts.items()
     ]
-    document = {"schema": schema, "conclusion": {"headline": "x"}, "requirements": rows}
+    document = {
+        "schema": schema,
+        "conclusion": {"headline": "x"},
+        "run": {"sanity_transcripts": []},
+        "requirements": rows,
+        "event_columns": [],
+        "transcripts": [],
+        "texts": [],
+    }
     file = folder / "results.json"
     file.write_text(json.dumps(document), encoding="utf-8")
     return file

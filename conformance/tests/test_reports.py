@@ -24,7 +24,10 @@ from conformance.verdict import ExitCode, Level, Verdict, conclude
 from fixtures.redaction import Secrets
 from fixtures.transcript import Transcript
 
-FILES = ["report.html", "results.json", "junit.xml", "summary.md"]
+FILES = [
+    *("report.html", "results.json", "junit.xml", "summary.md"),
+    *("badge.svg", "statement.json"),
+]
 HOSTILE = (
     "</pre><script>alert(1)</script><img src=x onerror=alert(2)>'\"&amp;{{7*7}}|`*_@octocat]]>"
 )
@@ -118,7 +121,8 @@ def test_hostile_text_stays_text_in_html(tmp_path: Path) -> None:
     """Nothing that a peer, a check or the catalogue says becomes markup."""
     page = Page(written(results(("TLS-01", Verdict.NOT_MET)), tmp_path)["report.html"])
     tags = {tag for tag, _ in page.elements}
-    assert not tags & {"script", "img", "iframe", "object", "form", "base"}
+    assert not tags & {"img", "iframe", "object", "form", "base"}
+    assert [tag for tag, _ in page.elements].count("script") == 1, "our own and no other"
     assert not [attrs for _, attrs in page.elements if any(name.startswith("on") for name in attrs)]
     assert "<script>alert(1)</script>" in page.text
     assert "{{7*7}}" in page.text
@@ -184,7 +188,7 @@ def test_junit_is_well_formed_whatever_a_peer_says(
     whole = results(("TLS-01", Verdict.NOT_MET), text=text, spoken=transcript(octets))
     texts = written(whole, tmp_path_factory.mktemp("report"))
     parsed(texts["junit.xml"])
-    assert json.loads(texts["results.json"])["schema"] == "1"
+    assert json.loads(texts["results.json"])["schema"] == "2"
 
 
 def test_summary_keeps_hostile_text_in_its_cell(tmp_path: Path) -> None:
@@ -245,10 +249,12 @@ def test_the_gate_removes_secrets_from_every_file(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_catalogue_still_reports(tmp_path: Path) -> None:
-    """A fault before everything else leaves four files that say so."""
+    """A fault before everything else leaves files that say so."""
     run = Run(datetime(2026, 1, 1, tzinfo=UTC), 0.0, "x")
     conclusion = conclude([], harness_fault="no catalogue")
-    texts = written(Results(run, conclusion, (), ()), tmp_path)
+    texts = dict(written(Results(run, conclusion, (), ()), tmp_path))
     assert conclusion.exit_code is ExitCode.HARNESS_FAULT
+    assert "harness fault" in texts.pop("badge.svg")
+    assert json.loads(texts.pop("statement.json"))["predicate"]["result"] == "FAILED"
     assert all("no catalogue" in text for text in texts.values())
     assert parsed(texts["junit.xml"]).find(".//error") is not None
