@@ -162,6 +162,20 @@ def bench_dns(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def model(session: nox.Session) -> None:
+    """Play 50,000 steps of the engine against a table of the tests' own; `-- --steps N`."""
+    install(session, "suite")
+    hand_over(session, "-m", "reference_relay.smtp.tests.session_model", *session.posargs)
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Search ten minutes for octets that the engine raises at; `-- --seconds N`."""
+    install(session, "suite", "fuzz")
+    hand_over(session, "-m", "reference_relay.policy.tests.fuzz", *session.posargs)
+
+
+@nox.session(default=False)
 def screenshot(session: nox.Session) -> None:
     """Open the last report in headless Chromium and save the picture the README shows."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")

@@ -30,7 +30,9 @@ class State(Enum):
 
 
 # Verbs that leave every state as it is.
-_ALWAYS = frozenset({Verb.NOOP, Verb.HELP, Verb.VRFY, Verb.EXPN, Verb.QUIT})
+_ALWAYS = frozenset(
+    {Verb.NOOP, Verb.HELP, Verb.VRFY, Verb.EXPN, Verb.QUIT, Verb.SEND, Verb.SOML, Verb.SAML}
+)
 _HELLO = {Verb.EHLO: State.GREETED, Verb.HELO: State.GREETED}
 
 TRANSITIONS: Mapping[State, Mapping[Verb, State]] = {

@@ -37,7 +37,8 @@ class Dialogue:
                 case TLSRequested():
                     self.session.encryption_started()
                 case AuthenticationRequested(credentials=credentials):
-                    self.session.authenticated(credentials.authentication_identity.decode())
+                    name = credentials.authentication_identity.decode("utf-8", "replace")
+                    self.session.authenticated(name)
                 case SenderProposed() | RecipientProposed():
                     self.session.accept()
                 case ContentReceived():
