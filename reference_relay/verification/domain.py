@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from reference_relay.dkim import key_record
@@ -13,6 +14,9 @@ from reference_relay.spf.evaluation import check_host
 from reference_relay.spf.outcome import Outcome, Result
 from reference_relay.verification.finding import Absent, Finding, Proven, Unknown, Wrong, after
 from reference_relay.verification.spf_lookups import SPFLookups
+
+# RFC 7208 §4.6.4: an evaluation should be given at least 20 seconds.
+_LONGEST_SECONDS = 20.0
 
 
 class DomainVerifier:
@@ -39,16 +43,23 @@ class DomainVerifier:
         """Look at DNS now; see `VerifiesDomains`."""
         before = claim.verification(type)
         try:
-            match type:
-                case VerificationType.SPF:
-                    finding = await self._spf(claim)
-                case VerificationType.DKIM:
-                    finding = await self._dkim(claim)
-                case VerificationType.EN_AUTHORIZATION:
-                    return before
+            async with asyncio.timeout(_LONGEST_SECONDS):
+                finding = await self._look(claim, type)
         except LookupFailedError as error:
             finding = Unknown(f"No answer from DNS: {error}.")
-        return after(before, finding, self._now())
+        except TimeoutError:
+            finding = Unknown(f"No answer from DNS within {_LONGEST_SECONDS:g} seconds.")
+        return before if finding is None else after(before, finding, self._now())
+
+    async def _look(self, claim: DomainClaim, type: VerificationType) -> Finding | None:
+        match type:
+            case VerificationType.SPF:
+                return await self._spf(claim)
+            case VerificationType.DKIM:
+                return await self._dkim(claim)
+            case VerificationType.EN_AUTHORIZATION:
+                # Only a person gives it.
+                return None
 
     async def _spf(self, claim: DomainClaim) -> Finding:
         resolver, domain = self._resolver(), domain_key(claim.domain).removesuffix(".")
