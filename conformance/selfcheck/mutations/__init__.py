@@ -31,6 +31,7 @@ from conformance.selfcheck.mutations import (
     sender,
     starttls,
     tenancy,
+    verification,
 )
 
 MUTATIONS: Mapping[str, Mutation] = {
@@ -56,4 +57,5 @@ MUTATIONS: Mapping[str, Mutation] = {
     **relaying.MUTATIONS,
     **robustness.MUTATIONS,
     **next_hops.MUTATIONS,
+    **verification.MUTATIONS,
 }
