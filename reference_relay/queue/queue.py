@@ -456,7 +456,7 @@ class Queue:
             for entry in entries:
                 self._put_back(entry, self._now())
             raise
-        for entry in reversed(entries):
+        for entry in entries:
             stored = found.get(entry.number)
             if isinstance(stored, Stored):
                 if entry.pending is None:
@@ -469,11 +469,16 @@ class Queue:
                 entry.place = Place.DAMAGED
                 _log.error("event=quarantined queue_id=%s error=%r", entry.queue_id, str(stored))
                 continue
-            self._schedule.add_ready(entry, is_first=True)
+            self._schedule.add_reread(entry)
 
 
 def _read(reader: SpoolReader, numbers: Sequence[int]) -> dict[int, Stored | QueueError]:
     found: dict[int, Stored | QueueError] = {}
+    try:
+        return {**reader.messages(numbers)}
+    except QueueError:
+        # One by one, to find out which it is.
+        found.clear()
     for number in numbers:
         try:
             found[number] = reader.message(number) or Damaged("its content is gone")

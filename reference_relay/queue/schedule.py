@@ -57,6 +57,7 @@ class Schedule:
 
     def __init__(self) -> None:
         self._ready: deque[tuple[Entry, int]] = deque()
+        self._reread: deque[tuple[Entry, int]] = deque()
         self._later: list[tuple[float, int, int, Entry]] = []
         self._is_turn_of_later = False
 
@@ -65,13 +66,15 @@ class Schedule:
         """When to look again; None when nothing waits for the clock."""
         return self._later[0][0] if self._later else None
 
-    def add_ready(self, entry: Entry, *, is_first: bool = False) -> None:
+    def add_ready(self, entry: Entry) -> None:
         """Put in an entry that is due now."""
         self._enter(entry)
-        if is_first:
-            self._ready.appendleft((entry, entry.ticket))
-        else:
-            self._ready.append((entry, entry.ticket))
+        self._ready.append((entry, entry.ticket))
+
+    def add_reread(self, entry: Entry) -> None:
+        """Put back an entry that had been taken out, now that its content is in memory."""
+        self._enter(entry)
+        self._reread.append((entry, entry.ticket))
 
     def add_later(self, entry: Entry, due: float) -> None:
         """Put in an entry that is due at a time, seconds since the epoch."""
@@ -89,8 +92,8 @@ class Schedule:
         # In turn, so that neither a backlog nor a stream of new mail starves the other.
         self._is_turn_of_later = not self._is_turn_of_later
         if self._is_turn_of_later:
-            return self.take_later(now) or self._take_ready()
-        return self._take_ready() or self.take_later(now)
+            return _first(self._reread) or self.take_later(now) or _first(self._ready)
+        return _first(self._ready) or _first(self._reread) or self.take_later(now)
 
     def take_later(self, now: float) -> Entry | None:
         """Take out the next entry that waited for the clock, if it is due."""
@@ -101,13 +104,14 @@ class Schedule:
                 return entry
         return None
 
-    def _take_ready(self) -> Entry | None:
-        while self._ready:
-            entry, ticket = self._ready.popleft()
-            if ticket == entry.ticket:
-                return entry
-        return None
-
     def _enter(self, entry: Entry) -> None:
         entry.ticket += 1
         entry.place = Place.WAITING
+
+
+def _first(waiting: deque[tuple[Entry, int]]) -> Entry | None:
+    while waiting:
+        entry, ticket = waiting.popleft()
+        if ticket == entry.ticket:
+            return entry
+    return None

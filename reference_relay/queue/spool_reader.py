@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,16 +93,35 @@ class SpoolReader:
             Damaged: It is not as it was written.
             QueueError: The file cannot be read.
         """
-        found = self._select(
+        return self.messages((number,)).get(number)
+
+    def messages(self, numbers: Sequence[int]) -> dict[int, Stored]:
+        """Return several of them by their numbers, as far as they are there.
+
+        Raises:
+            Damaged: One of them is not as it was written.
+            QueueError: The file cannot be read.
+        """
+        places = ", ".join("?" * len(numbers))
+        rows = self._select(
             f"SELECT {_COLUMNS}, content.octets, checksum"  # noqa: S608 - the names above
-            " FROM message JOIN content USING (number) WHERE number = ?",
-            number,
+            f" FROM message JOIN content USING (number) WHERE number IN ({places})",
+            *numbers,
         )
-        for row in found:
+        events: dict[int, list[tuple[int, StatusEvent]]] = {}
+        for number, *event in self._select(
+            "SELECT number, recipient, at, state, text FROM event"  # noqa: S608 - question marks
+            f" WHERE number IN ({places}) ORDER BY rowid",
+            *numbers,
+        ):
+            events.setdefault(number, []).append(_event(*event))
+        found = {}
+        for row in rows:
             if checksum(row[10], row[5]) != row[11]:
-                raise Damaged(f"message {number} in {self._directory} is damaged")
-            return self._stored(row[:10], row[10], is_settled=False)
-        return None
+                raise Damaged(f"message {row[0]} in {self._directory} is damaged")
+            history = events.get(row[0], ())
+            found[row[0]] = self._stored(row[:10], row[10], history, is_settled=False)
+        return found
 
     def status(self, queue_id: str) -> Stored | None:
         """Return a message, settled or not, without its content, or None.
@@ -116,7 +135,7 @@ class SpoolReader:
             queue_id,
         )
         for row in found:
-            return self._stored(row[:10], b"", is_settled=bool(row[10]))
+            return self._without_content(row)
         return None
 
     def select(self, selection: Selection) -> list[Stored]:
@@ -142,7 +161,7 @@ class SpoolReader:
             *(value for _, value in given),
             selection.limit,
         )
-        return [self._stored(row[:10], b"", is_settled=bool(row[10])) for row in rows]
+        return [self._without_content(row) for row in rows]
 
     def close(self) -> None:
         """Close the file."""
@@ -156,7 +175,21 @@ class SpoolReader:
         except (apsw.Error, OSError) as error:
             raise QueueError(f"{values} in {self._directory} cannot be read: {error}") from error
 
-    def _stored(self, row: tuple[Any, ...], content: bytes, *, is_settled: bool) -> Stored:
+    def _without_content(self, row: tuple[Any, ...]) -> Stored:
+        rows = self._select(
+            "SELECT recipient, at, state, text FROM event WHERE number = ? ORDER BY rowid", row[0]
+        )
+        events = [_event(*event) for event in rows]
+        return self._stored(row[:10], b"", events, is_settled=bool(row[10]))
+
+    def _stored(
+        self,
+        row: tuple[Any, ...],
+        content: bytes,
+        events: Sequence[tuple[int, StatusEvent]],
+        *,
+        is_settled: bool,
+    ) -> Stored:
         number, queue_id, accepted_at, endpoint, configuration_id, envelope, octets, *rest = row
         attempts, next_attempt, is_held = rest
         try:
@@ -168,16 +201,16 @@ class SpoolReader:
                 configuration_id,
                 accepted_at,
             )
-            events = tuple(self._events(number))
         except ValueError as error:
             raise Damaged(f"{queue_id} in {self._directory} is damaged: {error}") from error
+        history = tuple(events)
         return Stored(
-            number, message, events, octets, attempts, next_attempt, bool(is_held), is_settled
+            number, message, history, octets, attempts, next_attempt, bool(is_held), is_settled
         )
 
-    def _events(self, number: int) -> Iterator[tuple[int, StatusEvent]]:
-        found = self._select(
-            "SELECT recipient, at, state, text FROM event WHERE number = ? ORDER BY rowid", number
-        )
-        for recipient, at, state, text in found:
-            yield recipient, StatusEvent(at, RecipientState(state), text)
+
+def _event(recipient: int, at: float, state: str, text: str) -> tuple[int, StatusEvent]:
+    try:
+        return recipient, StatusEvent(at, RecipientState(state), text)
+    except ValueError as error:
+        raise Damaged(f"an event is damaged: {error}") from error
