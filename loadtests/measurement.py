@@ -14,7 +14,12 @@ from loadtests.percentiles import Histogram
 from loadtests.phase import Phase
 
 # Plain sums over all processes; `begun`, `ended` and what is a maximum merge otherwise.
-_SUMS = ("planned", "accepted", "in_doubt", "unsent", "cpu_seconds", "delayed_seconds")
+_SUMS = ("planned", "accepted", "in_doubt", "unsent", "cpu_seconds", "delayed_seconds",
+         "memory_early", "memory_late")  # fmt: skip
+
+
+# Sessions are open and buffers have their size after these.
+_EARLY_SECONDS = 5.0
 
 
 class Measurement:
@@ -34,6 +39,8 @@ class Measurement:
         ended: Unix time of the last acknowledgement.
         cpu_seconds: User and system time of the process meanwhile.
         delayed_seconds: How long it was ready to run, and the machine ran something else.
+        memory_early: Octets of memory after the first seconds, of all processes.
+        memory_late: The same at the end.
         busiest: Largest share of a core that a process used in any one second.
     """
 
@@ -51,6 +58,8 @@ class Measurement:
         self.ended = 0.0
         self.cpu_seconds = 0.0
         self.delayed_seconds = 0.0
+        self.memory_early = 0
+        self.memory_late = 0
         self.busiest = 0.0
 
     @property
@@ -143,7 +152,7 @@ class Recorder:
         self._in_doubt = (folder / f"in-doubt-{worker}.numbers").open("wb")
         self._cpu_at_begin = self._cpu_before = 0.0
         self._delay_at_begin = 0.0
-        self._looked = 0.0
+        self._looked = self._began = 0.0
 
     def begin(self, moment: float) -> None:
         """A message begins at this moment of `time.perf_counter`; only the first one counts."""
@@ -151,7 +160,7 @@ class Recorder:
             self.measurement.begun = moment + self.clock_offset
             self._cpu_at_begin = self._cpu_before = time.process_time()
             self._delay_at_begin = delayed_seconds()
-            self._looked = time.perf_counter()
+            self._looked = self._began = time.perf_counter()
 
     def accept(self, number: int, moment: float) -> None:
         """A message was acknowledged at this moment of `time.perf_counter`."""
@@ -183,6 +192,9 @@ class Recorder:
                 measured.busiest, (cpu - self._cpu_before) / (now - self._looked)
             )
             self._looked, self._cpu_before = now, cpu
+        measured.memory_late = _resident()
+        if now < self._began + _EARLY_SECONDS:
+            measured.memory_early = measured.memory_late
         measured.cpu_seconds = cpu - self._cpu_at_begin
         measured.delayed_seconds = delayed_seconds() - self._delay_at_begin
 
@@ -206,6 +218,18 @@ class Recorder:
         self.snapshot()
         self._accepted.close()
         self._in_doubt.close()
+
+
+def _resident() -> int:
+    """Octets of this process in memory; 0 where there is no /proc."""
+    try:
+        file = os.open("/proc/self/statm", os.O_RDONLY)
+    except OSError:
+        return 0
+    try:
+        return int(os.read(file, 100).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    finally:
+        os.close(file)
 
 
 def delayed_seconds() -> float:

@@ -19,6 +19,7 @@ PERCENTILES = (50.0, 95.0, 99.0)
 # 90 % of a core too.
 BUSY_SHARE = 0.9
 _SHOWN_FAILURES = 10
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,11 @@ def _body(result: Result) -> Iterator[RenderableType]:
         "generator",
         f"{result.cpu_microseconds:,.0f} µs CPU per message, {result.busy_share:.0%} of a core, "
         f"{measured.delayed_seconds:.1f} s waiting for one",
+    )
+    yield _line(
+        "",
+        f"memory {measured.memory_early / _MIB:,.1f} MiB after 5 s, "
+        f"{measured.memory_late / _MIB:,.1f} MiB at the end",
     )
     if result.busy_share >= BUSY_SHARE:
         yield _line("", "The generator was busy: read the rate as “at least”.", "yellow")

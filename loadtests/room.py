@@ -98,16 +98,18 @@ class Room:
         return due >= self._measured_from
 
     def close(self) -> None:
-        """Count what was planned and never begun; write the books."""
+        """Count what should have begun by now and did not; write the books."""
         if self.has_schedule and not self.is_over:
-            self._forget_the_rest()
+            self._forget_the_rest(time.perf_counter() - self.begins_at)
         self.recorder.close()
 
-    def _forget_the_rest(self) -> None:
-        # Planned is planned, sent or not.
+    def _forget_the_rest(self, until: float = float("inf")) -> None:
+        # Planned is planned, sent or not; what was due after an early end was never asked for.
         self.is_over = True
         measured = self.recorder.measurement
         for moment in self._moments:
+            if moment > until:
+                return
             measured.planned += 1
             measured.unsent += 1
             self.recorder.second(moment)[0] += 1

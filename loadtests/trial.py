@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -164,7 +165,12 @@ def try_one_message(site: Site, octets: int = 4096) -> None:
 
 
 def conduct(
-    site: Site, load: Load, *, folder: Path | None = None, say: Report = lambda _: None
+    site: Site,
+    load: Load,
+    *,
+    folder: Path | None = None,
+    say: Report = lambda _: None,
+    ended: threading.Event | None = None,
 ) -> Outcome:
     """Load a site and wait for its deliveries.
 
@@ -173,6 +179,7 @@ def conduct(
         load: What.
         folder: Keeps the raw files; None forgets them.
         say: Told how far it is, about once a second.
+        ended: Ends the sending early when it is set.
 
     Raises:
         NotReady: The size does not fit.
@@ -197,7 +204,7 @@ def conduct(
             )
         watch = Watch(site.pid, folder, arrivals)
         with watch:
-            is_whole = _generate(site, load, plan, folder, say, watch)
+            is_whole = _generate(site, load, folder, say, watch, ended)
         evidence = watch.evidence()
         measurement = _measured(folder)
         if arrivals is None:
@@ -271,7 +278,14 @@ def _environment(site: Site, folder: Path) -> dict[str, str]:
     }
 
 
-def _generate(site: Site, load: Load, plan: Plan, folder: Path, say: Report, watch: Watch) -> bool:
+def _generate(
+    site: Site,
+    load: Load,
+    folder: Path,
+    say: Report,
+    watch: Watch,
+    ended: threading.Event | None,
+) -> bool:
     """Run Locust; returns whether it went to its end."""
     with (folder / "locust.output").open("w+b") as output:
         child = subprocess.Popen(
@@ -287,7 +301,7 @@ def _generate(site: Site, load: Load, plan: Plan, folder: Path, say: Report, wat
         try:
             if load.generator_core is not None:
                 os.sched_setaffinity(child.pid, {load.generator_core})
-            is_ended = _wait(child, load, say, watch)
+            is_ended = _wait(child, load, say, watch, ended)
         except KeyboardInterrupt:
             is_interrupted = True
         finally:
@@ -300,18 +314,32 @@ def _generate(site: Site, load: Load, plan: Plan, folder: Path, say: Report, wat
         return False
     if "No space left on device" in text:
         raise NoRoom(f"{folder}: no space left for the results; free some, or name another --out")
-    if not is_ended or child.returncode or not list(folder.glob("measurement-*.json")):
+    is_wanted = ended is not None and ended.is_set()
+    if (
+        not is_ended
+        or (child.returncode and not is_wanted)
+        or not list(folder.glob("measurement-*.json"))
+    ):
         reason = f"exit status {child.returncode}" if is_ended else "it did not stop in time"
         raise GeneratorFailed(f"Locust failed, {reason}\n{text[-_SHOWN_OUTPUT:]}".rstrip())
     return True
 
 
-def _wait(child: subprocess.Popen[bytes], load: Load, say: Report, watch: Watch) -> bool:
+def _wait(
+    child: subprocess.Popen[bytes],
+    load: Load,
+    say: Report,
+    watch: Watch,
+    ended: threading.Event | None,
+) -> bool:
     """Wait for its end, but not for ever; returns whether it ended by itself."""
     begun = time.monotonic()
     seconds = load.lead_seconds + load.sending_seconds
     limit = _START_SECONDS + seconds + load.drain_seconds + _STOP_SECONDS
     while load.web_port is not None or time.monotonic() - begun < limit:
+        if ended is not None and ended.is_set():
+            # Locust then ends as if its time were over.
+            child.terminate()
         left = max(load.sending_seconds - watch.sent_for, 0)
         say(f"{watch.line()}{left:.0f} s left")
         try:

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from loadtests.capacity.grounds import relay
+from loadtests.capacity.under_load import check
+from loadtests.schedule import Schedule
+from loadtests.selfcheck.__main__ import COMMAND, Trial, caught
+from loadtests.trial import Load
+
+SHORT = Trial(rate=80, seconds=2.5, every=100)
+KILLED = Trial(rate=80, seconds=3, every=1, is_killed=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "trial", "wanted"),
+    [
+        ("dropped", SHORT, "missing"),
+        ("doubled", SHORT, "doubled"),
+        ("acknowledged-early", KILLED, "missing"),
+        ("open-when-busy", SHORT, "fails open"),
+    ],
+)
+def test_each_defect_is_caught_by_its_own_sign(name: str, trial: Trial, wanted: str) -> None:
+    """One message in a hundred, or only after a crash, or only when busy: it shows."""
+    assert any(wanted in sign for sign in caught(name, trial))
+
+
+@pytest.mark.parametrize("trial", [SHORT, KILLED])
+def test_a_sound_relay_is_not_accused(trial: Trial) -> None:
+    """Neither under load nor after a kill in the middle of it."""
+    assert caught("none", trial) == []
+
+
+@pytest.mark.parametrize("name", ["none", "open-when-busy"])
+def test_the_suites_own_checks_run_against_the_loaded_relay(name: str) -> None:
+    """A relay that is open only when busy passes at rest and is not met under load."""
+    load = Load(Schedule.constant(120, 90, poisson=True), users=10)
+    with relay(command=COMMAND.format(name=name)) as opened:
+        assert opened.target is not None
+        seen = check(opened.site, opened.target, load, 120, ["SND-01,ATT-01,CBR-01,TLS-01"])
+    assert seen.verdicts.get("met", 0) + len(seen.not_met) >= 3
+    assert seen.is_met == (name == "none")
+    assert seen.outcome.measurement.accepted > 1000
