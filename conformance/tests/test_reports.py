@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import socket
+import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +23,7 @@ from conformance import report
 from conformance.catalogue import Catalogue, Group, Requirement
 from conformance.outcome import Finding, Outcome, transcript_to_json
 from conformance.passive import Examination, combined, examine
+from conformance.report import archive
 from conformance.report.results import Results, Run, judged, to_json
 from conformance.sanity import Sanity, Stage
 from conformance.verdict import ExitCode, Level, Verdict, conclude
@@ -258,3 +264,51 @@ def test_a_run_without_a_catalogue_still_reports(tmp_path: Path) -> None:
     assert json.loads(texts.pop("statement.json"))["predicate"]["result"] == "FAILED"
     assert all("no catalogue" in text for text in texts.values())
     assert parsed(texts["junit.xml"]).find(".//error") is not None
+
+
+def test_results_follow_the_published_schema(tmp_path: Path) -> None:
+    """Programs can rely on results.schema.json, and an unknown verdict would break it."""
+    schema = json.loads((Path(report.__file__).parent / "results.schema.json").read_text("utf-8"))
+    texts = written(results(("TLS-01", Verdict.NOT_MET), ("TLS-02", Verdict.MET)), tmp_path)
+    document = json.loads(texts["results.json"])
+    jsonschema_rs.validate(schema, document)
+    document["requirements"][0]["verdict"] = "fine"
+    with pytest.raises(jsonschema_rs.ValidationError):
+        jsonschema_rs.validate(schema, document)
+
+
+def test_packed_results_are_the_same_again(tmp_path: Path) -> None:
+    """Texts and transcripts are kept once, and nothing is lost by it."""
+    whole = results(("TLS-01", Verdict.NOT_MET), ("TLS-02", Verdict.MET))
+    clean = report.cleaned(whole, Secrets())
+    file = tmp_path / "results.json"
+    file.write_text(archive.text_of(archive.packed(to_json(clean))), encoding="utf-8")
+    assert archive.load(file) == json.loads(json.dumps(to_json(clean)))
+
+
+def test_the_statement_names_every_file_by_its_hash(tmp_path: Path) -> None:
+    """A release gate can tell that the bundle is whole and what failed in it."""
+    written(results(("TLS-01", Verdict.NOT_MET), ("TLS-02", Verdict.MET)), tmp_path)
+    statement = json.loads((tmp_path / "statement.json").read_text("utf-8"))
+    assert statement["predicate"]["result"] == "FAILED"
+    assert "TLS-01" in statement["predicate"]["failedTests"]
+    hashes = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
+    assert {"report.html", "results.json", "junit.xml", "summary.md"} <= hashes.keys()
+    for name, digest in hashes.items():
+        assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
+
+
+def test_a_failure_leaves_a_script_that_says_what_was_said(tmp_path: Path) -> None:
+    """It runs without the harness, and sends the octets of the record."""
+    whole = results(("TLS-01", Verdict.NOT_MET), spoken=transcript(b"EHLO client.example"))
+    written(whole, tmp_path)
+    script = tmp_path / "reproduce" / "TLS-01.py"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        running = subprocess.Popen([sys.executable, "-I", str(script), "127.0.0.1", port])
+        connected, _ = listener.accept()
+        with connected:
+            connected.sendall(b"220 mx.example\r\n")
+            connected.settimeout(20)
+            assert connected.recv(100) == b"EHLO client.example\r\n"
+    assert running.wait(20) == 0
