@@ -5,7 +5,6 @@ from __future__ import annotations
 import calendar
 from collections import defaultdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -93,7 +92,7 @@ def _configurations(connection: Connection) -> dict[str, list[Configuration]]:
                 id=row.id,
                 domain=row.domain,
                 dkim_selector=row.dkim_selector,
-                dkim_key_file=None if row.dkim_key_file is None else Path(row.dkim_key_file),
+                dkim_key_file=None,
                 verification=Standing(*states),
                 users=tuple(users[row.id]),
                 dkim_private_key=row.dkim_private_key,

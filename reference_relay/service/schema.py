@@ -69,7 +69,6 @@ CONFIGURATION = Table(
     Column("domain", String(512), nullable=False),
     Column("domain_key", String(512), nullable=False),
     Column("dkim_selector", String(256), nullable=False),
-    Column("dkim_key_file", Text),
     Column("dkim_private_key", Text),
     Column("dkim_value", Text, nullable=False),
     Column("created_at", Float, nullable=False),

@@ -214,6 +214,7 @@ def _api_types(names: Sequence[str]) -> list[str]:
 
 def _configuration(configuration: Configuration, instance: Instance) -> _Seed:
     key_file, standing = configuration.dkim_key_file, configuration.verification
+    key = None if key_file is None else key_file.read_bytes()
     states = (standing.spf, standing.dkim, standing.en_authorization)
 
     def verify(connection: Connection) -> None:
@@ -228,9 +229,10 @@ def _configuration(configuration: Configuration, instance: Instance) -> _Seed:
         "domain": configuration.domain,
         "domain_key": domain_key(configuration.domain),
         "dkim_selector": configuration.dkim_selector,
-        "dkim_key_file": None if key_file is None else str(key_file),
+        # The key itself: other nodes have no such file.
+        "dkim_private_key": None if key is None else key.decode("ascii", "replace"),
         # A key that is not usable is a problem of the file, and was named when it was prepared.
-        "dkim_value": "" if key_file is None else keys.record(key_file.read_bytes()),
+        "dkim_value": "" if key is None else keys.record(key),
     }
     return _Seed(CONFIGURATION, configuration.id, values, verify, states)
 

@@ -77,7 +77,6 @@ def upgrade() -> None:
         sa.Column("domain", sa.String(length=512), nullable=False),
         sa.Column("domain_key", sa.String(length=512), nullable=False),
         sa.Column("dkim_selector", sa.String(length=256), nullable=False),
-        sa.Column("dkim_key_file", sa.Text(), nullable=True),
         sa.Column("dkim_private_key", sa.Text(), nullable=True),
         sa.Column("dkim_value", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
