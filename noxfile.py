@@ -80,6 +80,13 @@ def check(session: nox.Session) -> None:
     hand_over(session, "-m", "conformance", "check", *session.posargs)
 
 
+@nox.session(default=False)
+def probe(session: nox.Session) -> None:
+    """Draft a target profile from what a target shows: `-- --host smtp.example.com --port 587`."""
+    install(session, "suite")
+    hand_over(session, "-m", "fixtures.draft", *session.posargs)
+
+
 @nox.session
 def selfcheck(session: nox.Session) -> None:
     """Break the reference relay on purpose; every break must turn its own check red."""
