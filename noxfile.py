@@ -116,6 +116,13 @@ def compare(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def dkim(session: nox.Session) -> None:
+    """Sign 2,000 generated messages with each kind of key; dkimpy, mailauth and OpenDKIM judge."""
+    install(session, "suite")
+    hand_over(session, "-m", "conformance.interop.dkim_proof", *session.posargs)
+
+
+@nox.session(default=False)
 def crash(session: nox.Session) -> None:
     """Kill a worker or the supervisor 300 times at random moments; nothing is lost or cut."""
     install(session, "suite")

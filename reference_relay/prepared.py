@@ -91,7 +91,7 @@ def _signers(
             except (OSError, ValueError, TypeError):
                 problems.append(
                     f"{config.source}: dkim_key_file of configuration {one.id}: "
-                    f"expected an RSA private key in PEM: {one.dkim_key_file}"
+                    f"expected an RSA or Ed25519 private key in PEM: {one.dkim_key_file}"
                 )
                 continue
         signers[one.id] = signer

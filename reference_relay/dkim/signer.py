@@ -1,8 +1,8 @@
 """Signing: the DKIM-Signature field for a content (RFC 6376 §5).
 
-rsa-sha256, relaxed/relaxed, the whole body (no l=). Fields that a receiver shows or acts on are
-over-signed: named once more than they occur, so that adding one breaks the signature
-(§5.4.2, §8.15).
+rsa-sha256 or ed25519-sha256 by the key, relaxed/relaxed, the whole body (no l=). Fields that a
+receiver shows or acts on are over-signed: named once more than they occur, so that adding one
+breaks the signature (§5.4.2, §8.15).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from reference_relay.dkim import canonicalization, keys
 from reference_relay.mail.address import domain_key
@@ -50,6 +51,7 @@ class Signer:
             ValueError: the key is unfit (see `keys.load`) or the domain cannot be encoded.
         """
         self._key = keys.load(key_pem)
+        self._algorithm = b"rsa" if isinstance(self._key, RSAPrivateKey) else b"ed25519"
         self._identity = b"d=%s; s=%s;" % (domain_key(domain).encode(), selector.encode())
 
     def sign(self, content: bytes, timestamp: int) -> bytes:
@@ -64,7 +66,7 @@ class Signer:
         body_hash = hashlib.sha256(canonicalization.relaxed_body(body)).digest()
         unsigned = b"".join(
             (
-                b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;\r\n ",
+                b"DKIM-Signature: v=1; a=%s-sha256; c=relaxed/relaxed;\r\n " % self._algorithm,
                 self._identity,
                 b" t=%d;\r\n" % timestamp,
                 _folded(b" h=", names, b":"),
@@ -74,8 +76,14 @@ class Signer:
             )
         )
         signed.append(canonicalization.relaxed_field(unsigned).removesuffix(b"\r\n"))
-        signature = base64.b64encode(self._key.sign(b"".join(signed), _PADDING, _SHA256))
+        signature = base64.b64encode(self._signature(b"".join(signed)))
         return unsigned + _wrapped(signature) + b"\r\n"
+
+    def _signature(self, octets: bytes) -> bytes:
+        if isinstance(self._key, RSAPrivateKey):
+            return self._key.sign(octets, _PADDING, _SHA256)
+        # RFC 8463 §3: Ed25519 signs the digest.
+        return self._key.sign(hashlib.sha256(octets).digest())
 
 
 def _signed_fields(header_fields: Sequence[Field]) -> tuple[list[bytes], list[bytes]]:

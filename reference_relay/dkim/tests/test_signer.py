@@ -8,7 +8,7 @@ from functools import cache
 import dkim
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -133,12 +133,30 @@ def test_unreadable_key(pem: bytes) -> None:
         Signer(DOMAIN, SELECTOR, pem)
 
 
-def test_key_of_another_kind() -> None:
-    """A key that is not RSA is refused."""
+def test_ed25519_signatures_verify() -> None:
+    """A key of the younger kind signs and is published in its own way (RFC 8463)."""
     pem = ed25519.Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    with pytest.raises(ValueError, match="not an RSA key"):
+    content = HEADER + b"\r\ntext  with blanks \r\n\r\n"
+    field = Signer(DOMAIN, SELECTOR, pem).sign(content, 1_763_900_000)
+    assert b"a=ed25519-sha256;" in field
+
+    def txt(asked: bytes, timeout: int = 5) -> bytes:
+        return keys.record(pem).encode()
+
+    assert dkim.verify(field + content, dnsfunc=txt)
+    assert not dkim.verify(field + content + b"more\r\n", dnsfunc=txt)
+
+
+def test_key_of_another_kind() -> None:
+    """A key that signs no mail is refused."""
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    with pytest.raises(ValueError, match="neither an RSA nor an Ed25519 key"):
         Signer(DOMAIN, SELECTOR, pem)
