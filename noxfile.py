@@ -168,6 +168,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def bench_queue(session: nox.Session) -> None:
+    """SQLite or a log, one sync or many, recovery of 100,000 messages; writes docs/queue.md."""
+    install(session, "bench")
+    order = session.posargs or ["--write", "docs/queue.md"]
+    hand_over(session, "-m", "loadtests.queue", *order)
+
+
+@nox.session(default=False)
 def bench_dns(session: nox.Session) -> None:
     """Answers per CPU-second beside dnslib and BIND; `-- endure` mixes in hostile packets."""
     install(session, "suite", "fuzz")

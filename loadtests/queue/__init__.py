@@ -1,0 +1,1 @@
+"""What the queue costs, and what it stands: see `docs/queue.md`."""
