@@ -160,6 +160,13 @@ def capacity(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def load_selfcheck(session: nox.Session) -> None:
+    """Relays that break a promise once in 10,000 messages must be caught; four minutes."""
+    install(session, "load")
+    hand_over(session, "-m", "loadtests.selfcheck", *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """CPU per message against peers of the same run; writes docs/performance.md."""
     install(session, "bench")

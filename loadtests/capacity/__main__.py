@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -17,11 +18,13 @@ from fixtures.profile import ProfileError
 from fixtures.relay_process import RelayNotReady
 from fixtures.transcript import SECRETS
 from loadtests.__main__ import ExitCode
-from loadtests.capacity import compare, grounds, report, session
+from loadtests.capacity import compare, grounds, report, session, sweep, under_load
+from loadtests.capacity.grounds import Opened
 from loadtests.capacity.objectives import STANDARD, BadObjectives, load_objectives
 from loadtests.capacity.session import Effort, Session
 from loadtests.instrument import InstrumentTooSmall
 from loadtests.progress import Progress
+from loadtests.schedule import Schedule
 from loadtests.site import NotReady
 from loadtests.trial import GeneratorFailed, Load, NoRoom
 
@@ -30,7 +33,12 @@ _EFFORTS = {
     "standard": Effort(),
     "long": Effort(5.0, 10.0, 60.0, 3, 60.0, 0.05, 40),
 }
+# Longer than the checks take; the load ends with them.
+_CHECK_SECONDS = 400.0
+_KILL_SECONDS = 6.0
 _EPILOG = """\
+also: compare BEFORE.json AFTER.json, and plan --rate R (each has --help)
+
 targets: relay, relay-no-dkim, postfix, exim, or a profile file
 
 exit codes:
@@ -71,6 +79,12 @@ def parser() -> argparse.ArgumentParser:
     program.add_argument("--cache", type=Path, default=Path(".cache/peers"), metavar="FOLDER")
     program.add_argument("--baseline", type=Path, metavar="CAPACITY.JSON")
     program.add_argument("--budgets", type=Path, metavar="FILE", help="least rates as TOML")
+    program.add_argument("--write", type=Path, metavar="FILE.md", help="figures for the docs")
+    program.add_argument(
+        "--certify",
+        action="store_true",
+        help="re-check the security requirements at 100 and 120 %%, and kill the relay once",
+    )
     program.add_argument("--keep", action="store_true", help="keep the raw files of every trial")
     return program
 
@@ -80,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["compare"]:
         return compare.main(given[1:])
+    if given[:1] == ["plan"]:
+        return sweep.main(given[1:])
     options = parser().parse_args(given)
     console = Console(highlight=False)
     done: list[Session] = []
@@ -118,9 +134,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         folder=raw,
                         target_core=target_core,
                     )
+                    if options.certify:
+                        found = pressed(found, opened, progress)
                 # Written after each of them: what a later one does cannot lose it.
                 done.append(found)
                 _write(done, facts, out)
+                if options.write:
+                    report.write_page(done, facts, options.write)
                 if found.is_partial:
                     break
     except (NotReady, BadObjectives, ProfileError, RelayNotReady, Missing) as error:
@@ -144,6 +164,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def pressed(found: Session, opened: Opened, progress: Progress) -> Session:
+    """Re-check the security requirements at 100 and 120 % of the claim, and kill it once."""
+    if opened.target is None or opened.target.dns is None or not found.interval.low:
+        return replace(found, remarks=("Conformance under load: not observable here.",))
+    remarks = []
+    leaks = 0
+    for level in (1.0, 1.2):
+        rate = found.interval.low * level
+        progress.stage(f"{found.site.name}: the suite's checks at {level:.0%}")
+        load = replace(found.load, schedule=Schedule.constant(rate, _CHECK_SECONDS, poisson=True))
+        seen = under_load.check(opened.site, opened.target, load, rate)
+        leaks += not seen.is_met
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in seen.verdicts.items())
+        failed = f": {', '.join(seen.not_met)}" if seen.not_met else ""
+        remarks.append(f"Conformance at {level:.0%} ({rate:,.0f}/s): {counts}{failed}.")
+    progress.stage(f"{found.site.name}: killed once at 100 %")
+    schedule = Schedule.constant(found.interval.low, _KILL_SECONDS, poisson=True)
+    ledger = under_load.survive(opened.site, replace(found.load, schedule=schedule)).ledger
+    if ledger is not None:
+        leaks += bool(ledger.missing or ledger.changed)
+        remarks.append(
+            f"Killed once at 100 %: {ledger.accepted:,} accepted, {ledger.missing:,} missing, "
+            f"{ledger.changed:,} changed, {ledger.doubled:,} doubled by the crash."
+        )
+    return replace(found, remarks=tuple(remarks), has_failed_open=bool(leaks))
+
+
 def judge(done: Sequence[Session]) -> ExitCode:
     """The worst of all targets."""
     codes = [_code(one) for one in done]
@@ -158,7 +205,7 @@ def _code(one: Session) -> ExitCode:
         return ExitCode.INTERRUPTED
     at_claim = [hold for hold in one.holds if hold.kind == "hold 100%"]
     leaks = any(h.outcome.ledger is not None and not h.outcome.ledger.is_balanced for h in at_claim)
-    if leaks or (not one.interval.low and one.interval.high is not None):
+    if leaks or one.has_failed_open or (not one.interval.low and one.interval.high is not None):
         return ExitCode.NOT_GOOD
     if one.interval.high is None:
         return ExitCode.INSTRUMENT

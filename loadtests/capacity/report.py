@@ -149,3 +149,50 @@ def _spectrum(one: Tried) -> list[tuple[float, float]]:
         points.append((1 / rest, histogram.percentile(100 * (1 - rest)) / 1000))
         rest /= 1.5
     return points
+
+
+_STYLE = (
+    "text{font:11px sans-serif;fill:#555}.title{font-size:13px;fill:#222}.end{text-anchor:end}"
+    ".middle{text-anchor:middle}.grid{stroke:#ddd;stroke-width:.6}"
+    ".mark{stroke:#222;stroke-dasharray:2 3}polyline{fill:none;stroke-width:1.6}"
+)
+
+
+def write_page(sessions: Sequence[Session], facts: dict[str, Any], path: Path) -> None:
+    """Write the figures as Markdown, and the plots beside it as SVG files.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    lines = [
+        "# Capacity",
+        "",
+        f"Written by `{facts['command']}` on {facts['date']}, commit {facts['commit']}: "
+        f"{facts['processor']}, {facts['cores']} cores, {facts['system']}. "
+        "One machine carries the service, the generator and the sink: compare, do not quote.",
+        "",
+        "| service | messages/s | limiter | evidence | ledger at 100 % |",
+        "|---|---|---|---|---|",
+    ]
+    for one in sessions:
+        ledger = next((h.outcome.ledger for h in one.holds if h.kind == "hold 100%"), None)
+        books = "-" if ledger is None else f"{ledger.arrived:,} of {ledger.accepted:,} arrived once"
+        if ledger is not None and not ledger.is_balanced:
+            books = f"**not balanced**: {ledger.missing} missing, {ledger.doubled} doubled"
+        lines.append(
+            f"| {one.site.name} | {one.interval} | {one.limiter.name} | {one.limiter.evidence} "
+            f"| {books} |"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number, one in enumerate(sessions):
+        lines += ["", f"## {one.site.name}", "", one.claim, ""]
+        lines += [f"- {remark}" for remark in one.remarks]
+        for place, drawn in enumerate(_plots(one)):
+            if not drawn.startswith("<svg"):
+                continue
+            file = path.with_name(f"{path.stem}-{number}-{place}.svg")
+            text = drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+            text = text.replace(">", f"><style>{_STYLE}</style>", 1)
+            file.write_text(text, encoding="utf-8")
+            lines.append(f"![plot {place + 1}]({file.name})")
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,8 @@ class Session:
         holds: At 80, 100 and 120 % of the claim.
         limiter: Why not more.
         is_partial: Whether it was cut off.
+        remarks: What was found under pressure.
+        has_failed_open: Whether a security requirement or durability was not met under load.
     """
 
     site: Site
@@ -84,7 +86,8 @@ class Session:
     holds: tuple[Tried, ...] = ()
     limiter: Limiter = NO_LIMITER
     is_partial: bool = False
-    remarks: tuple[str, ...] = field(default=())
+    remarks: tuple[str, ...] = ()
+    has_failed_open: bool = False
 
     @property
     def claim(self) -> str:
@@ -249,6 +252,7 @@ def described(session: Session) -> dict[str, Any]:
             "rate": session.calibration.rate,
             "cpu_microseconds": session.calibration.cpu_microseconds,
         },
+        "has_failed_open": session.has_failed_open,
         "remarks": list(session.remarks),
         "trials": [_trial_table(one) for one in session.trials],
         "holds": [_trial_table(one) for one in session.holds],
