@@ -20,7 +20,7 @@ class Effort:
         idle_rounds: How often that is compared with W1 alone.
     """
 
-    rounds: int = 4
+    rounds: int = 3
     seconds: float = 2.0
     at_least: int = 200
     warm_up_seconds: float = 1.0

@@ -23,10 +23,19 @@ from loadtests.benchmark.workload import Login
 
 DISCARDING_RELAY = ReferenceRelay(Promise.DISCARDED)
 DURABLE_RELAY = ReferenceRelay(Promise.DURABLE)
-RELAYS: tuple[Server, ...] = (DISCARDING_RELAY, DURABLE_RELAY)
+DELIVERING_RELAY = ReferenceRelay(Promise.DELIVERED)
+RELAYS: tuple[Server, ...] = (DISCARDING_RELAY, DURABLE_RELAY, DELIVERING_RELAY)
+_RELAYING_POSTFIX = Postfix("postfix-relaying", "Postfix, relaying to a sink", Promise.DELIVERED)
 PEERS: dict[str, Server] = {
     peer.key: peer
-    for peer in (Aiosmtpd("asyncio"), Aiosmtpd("uvloop"), SmtpServer(), Postfix(), Exim())
+    for peer in (
+        Aiosmtpd("asyncio"),
+        Aiosmtpd("uvloop"),
+        SmtpServer(),
+        Postfix(),
+        Exim(),
+        _RELAYING_POSTFIX,
+    )
 }
 
 

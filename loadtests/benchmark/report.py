@@ -131,8 +131,10 @@ def page(outcome: Outcome) -> str:
         "- TLS 1.3, P-256 certificate, full handshakes; AUTH PLAIN with a cheap password check "
         "everywhere: the relay's\n  cache of verified credentials, a database or comparison at "
         "the peers.",
-        "- The relay runs with all rules, limits, log lines and the management API on. Nothing is "
-        "delivered: it discards\n  (`[queue] discard`) or keeps (`[delivery] hold`).",
+        "- The relay runs with all rules, limits, log lines and the management API on. It "
+        "discards (`[queue] discard`),\n  keeps (`[delivery] hold`), or delivers to a sink beside "
+        "the driver that takes everything; then the figure\n  holds the CPU until the last "
+        "message has arrived, and the sink's is nobody's.",
         "- Postfix and Exim do more than a relay: several processes, queue files that survive "
         "administration, a log line for\n  each stage (Postfix's own log daemon is counted).",
         *(f"- {one.server.title} ({one.server.promise.value}): {one.version}."

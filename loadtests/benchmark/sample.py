@@ -12,6 +12,10 @@ from loadtests.benchmark.effort import Effort
 from loadtests.benchmark.server import Running
 from loadtests.benchmark.workload import WIDTH, Login, Sessions, Workload
 
+# Slower than any server here sends on what two seconds brought.
+_DRAIN_SECONDS = 60.0
+_LOOK_SECONDS = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -55,7 +59,10 @@ async def take(running: Running, login: Login, workload: Workload, effort: Effor
     try:
         if workload.sessions is Sessions.KEPT:
             await driver.open_kept(WIDTH)
-        await _load(driver, workload, Budget(effort.warm_up_seconds))
+        before = running.delivered() if running.delivered else 0
+        warm_up = Budget(effort.warm_up_seconds)
+        await _load(driver, workload, warm_up)
+        await _drained(running, before + warm_up.taken)
         return await measured(driver, running, workload, effort)
     finally:
         await driver.close()
@@ -68,6 +75,7 @@ async def measured(driver: Driver, running: Running, workload: Workload, effort:
         Exception: As `take`.
     """
     await asyncio.sleep(effort.settle_seconds)
+    arrived = running.delivered() if running.delivered else 0
     before = footprint.cpu_seconds(running.pid)
     driver_before = time.process_time()
     started_at = time.monotonic()
@@ -75,6 +83,8 @@ async def measured(driver: Driver, running: Running, workload: Workload, effort:
     await _load(driver, workload, budget)
     seconds = time.monotonic() - started_at
     driver_cpu = time.process_time() - driver_before
+    # What is accepted is paid for when it has arrived, too.
+    await _drained(running, arrived + budget.taken)
     await asyncio.sleep(effort.settle_seconds)
     return Sample(
         messages=budget.taken,
@@ -83,6 +93,15 @@ async def measured(driver: Driver, running: Running, workload: Workload, effort:
         driver_cpu_seconds=driver_cpu,
         memory_octets=footprint.memory(running.pid).total,
     )
+
+
+async def _drained(running: Running, expected: int) -> None:
+    if running.delivered is None:
+        return
+    async with asyncio.timeout(_DRAIN_SECONDS):
+        # Another process counts; there is nothing to be woken by.
+        while running.delivered() < expected:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _load(driver: Driver, workload: Workload, budget: Budget) -> None:

@@ -29,6 +29,7 @@ class Promise(Enum):
 
     DISCARDED = "discarded"
     DURABLE = "on disk"
+    DELIVERED = "on disk, then delivered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,13 @@ class Running:
     Attributes:
         pid: The process from which all of its processes are found.
         stop: Ends it and waits for that.
+        delivered: How many messages have arrived at the next hop; None where none is sent on.
     """
 
     address: tuple[str, int]
     pid: int
     stop: Callable[[], None]
+    delivered: Callable[[], int] | None = None
 
 
 class Server(Protocol):

@@ -9,6 +9,7 @@ from statistics import median
 from loadtests.benchmark.endurance import Endurance
 from loadtests.benchmark.rounds import Samples
 from loadtests.benchmark.server import Promise
+from loadtests.benchmark.servers.reference_relay import RELAY_KEYS
 
 _MIB = 1 << 20
 _KIB = 1 << 10
@@ -46,6 +47,10 @@ TARGETS = (
            ("aiosmtpd", "aiosmtpd-uvloop"), 0.42),
     Target("64 KiB, accept + discard against smtp-server", "64K", Promise.DISCARDED,
            ("smtp-server",), 0.60),
+    Target("accept, durable and delivered against Postfix relaying", "W1", Promise.DELIVERED,
+           ("postfix-relaying",), 0.06),
+    Target("session, durable and delivered, against Postfix relaying", "W2", Promise.DELIVERED,
+           ("postfix-relaying",), 0.23),
 )  # fmt: skip
 
 
@@ -76,7 +81,7 @@ class Finding:
 def judge(target: Target, samples: Samples, missing: dict[str, str]) -> Finding:
     """Compare medians; the note gives the ratios of the single rounds."""
     workload = target.workload
-    key = "relay-discard" if target.ours is Promise.DISCARDED else "relay-durable"
+    key = RELAY_KEYS[target.ours]
     of_peer: Callable[[list[float]], float] = min if target.is_peer_at_best else median
     at_most = f"{target.at_most:.2f}"
     ours = samples.costs(key, workload)

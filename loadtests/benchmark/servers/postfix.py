@@ -1,4 +1,4 @@
-"""Postfix with every message put on hold: accepted, on disk, never delivered.
+"""Postfix with every message put on hold, or sent on to a sink without a name look-up.
 
 An instance of its own: configuration, queue, data and log are in the given folder, the port is on
 loopback. The system's Postfix, if there is one, is neither read nor touched. Passwords are looked
@@ -16,6 +16,7 @@ from fixtures.peers.postfix_package import INSTALL
 from fixtures.peers.programs import free_port, program, run
 from loadtests.benchmark.child import Child
 from loadtests.benchmark.server import ADDRESS, HOST, Ground, Promise, Running
+from loadtests.benchmark.servers.null_sink import NullSink, both
 
 _MASTER = """\
 {address}:{port} inet n - n - - smtpd
@@ -57,8 +58,7 @@ mynetworks =
 alias_maps =
 alias_database =
 local_recipient_maps =
-# Every message goes to the hold queue.
-smtpd_sender_restrictions = static:HOLD
+{delivery}
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_peername_lookup = no
 smtpd_tls_security_level = may
@@ -81,9 +81,14 @@ sasldb_path: {folder}/data/passwords
 """
 
 
+# Every message goes to the hold queue.
+_HOLD = "smtpd_sender_restrictions = static:HOLD"
+_RELAY = "relayhost = [{}]:{}"
+
+
 @dataclass(frozen=True, slots=True)
 class Postfix:
-    """A server that keeps."""
+    """A server that keeps, or relays."""
 
     key: str = "postfix"
     title: str = "Postfix, HOLD queue"
@@ -105,6 +110,9 @@ class Postfix:
         """
         folder = ground.folder
         port = free_port(ADDRESS)
+        sink = None
+        if self.promise is Promise.DELIVERED:
+            sink = NullSink(folder, ground.cores)
         daemons = postfix_package.daemons()
         for name in ("etc", "etc/sasl", "queue", "data", "log"):
             (folder / name).mkdir()
@@ -119,6 +127,7 @@ class Postfix:
             "daemons": daemons,
             "certificate": ground.certificate_file,
             "key": ground.key_file,
+            "delivery": _RELAY.format(ADDRESS, sink.port) if sink else _HOLD,
         }
         (folder / "etc" / "main.cf").write_text(_MAIN.format_map(values))
         (folder / "etc" / "master.cf").write_text(_MASTER.format_map(values))
@@ -129,7 +138,9 @@ class Postfix:
             [str(daemons / "master"), "-c", str(folder / "etc"), "-d"], folder, ground.cores
         )
         child.until_it_greets(ADDRESS, port)
-        return Running((ADDRESS, port), child.pid, child.stop)
+        if sink is None:
+            return Running((ADDRESS, port), child.pid, child.stop)
+        return Running((ADDRESS, port), child.pid, both(child.stop, sink.stop), sink.count)
 
     def _add_account(self, ground: Ground) -> None:
         passwords = ground.folder / "data" / "passwords"

@@ -1,7 +1,7 @@
 """The reference relay, as everybody starts it: by its command and a configuration file.
 
 Everything is on: the sender, attachment and network rules, limits, log lines, management. Mail is
-never delivered; it is either forgotten at once or durable in the queue when the 250 goes out.
+forgotten at once, or durable in the queue when the 250 goes out and kept there, or sent on from it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ from pathlib import Path
 from fixtures.keys import password_hash
 from loadtests.benchmark.child import Child
 from loadtests.benchmark.server import ADDRESS, HOST, Ground, Promise, Running, module_environment
+from loadtests.benchmark.servers.null_sink import NullSink, both
 
+RELAY_KEYS = {
+    Promise.DISCARDED: "relay-discard",
+    Promise.DURABLE: "relay-durable",
+    Promise.DELIVERED: "relay-delivering",
+}
+_SMARTHOST = 'smarthost = {{ host = "[{}]", port = {} }}'
 _LOOP = "uvloop" if find_spec("uvloop") else "asyncio"
 
 
@@ -29,7 +36,7 @@ class ReferenceRelay:
     @property
     def key(self) -> str:
         """Never asked for on the command line: it is always measured."""
-        return "relay-discard" if self.promise is Promise.DISCARDED else "relay-durable"
+        return RELAY_KEYS[self.promise]
 
     @property
     def title(self) -> str:
@@ -48,8 +55,12 @@ class ReferenceRelay:
         Raises:
             Missing: It does not come up.
         """
+        sink = None
+        if self.promise is Promise.DELIVERED:
+            sink = NullSink(ground.folder, ground.cores)
         config = ground.folder / "relay.toml"
-        config.write_text(self._configuration(ground), encoding="utf-8")
+        delivery = _SMARTHOST.format(ADDRESS, sink.port) if sink else "hold = true"
+        config.write_text(self._configuration(ground, delivery), encoding="utf-8")
         child = Child(
             [sys.executable, "-m", "reference_relay", "serve", "--config", str(config)],
             ground.folder,
@@ -57,9 +68,11 @@ class ReferenceRelay:
             module_environment(),
         )
         port = child.ready_line()["endpoints"][0]["port"]
-        return Running((ADDRESS, port), child.pid, child.stop)
+        if sink is None:
+            return Running((ADDRESS, port), child.pid, child.stop)
+        return Running((ADDRESS, port), child.pid, both(child.stop, sink.stop), sink.count)
 
-    def _configuration(self, ground: Ground) -> str:
+    def _configuration(self, ground: Ground, delivery: str) -> str:
         is_discarding = json.dumps(self.promise is Promise.DISCARDED)
         return f"""\
 profile = "seed-2025"
@@ -100,8 +113,9 @@ region = "us-south"
 discard = {is_discarding}
 
 [delivery]
-hold = true
 name_servers = ["{ADDRESS}:53"]
+reachable_networks = ["127.0.0.0/8"]
+{delivery}
 
 [management]
 
