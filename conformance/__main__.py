@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.certification import Order, certify, console_beside_pytest
+from conformance.selfcheck import instrument
 from conformance.verdict import ExitCode
+from fixtures.profile import ProfileError, load_profile
 
 _EXIT_CODES = """\
 exit codes:
@@ -75,6 +77,14 @@ def _add_options(certify_command: argparse.ArgumentParser) -> None:
     )
 
 
+def _is_somebody_else(target: str) -> bool:
+    """Tell whether a profile is of a relay that we do not start; a wrong one is told later."""
+    try:
+        return not load_profile(target).is_embedded
+    except ProfileError:
+        return False
+
+
 # What would leave checks out without a trace in the report.
 _FILTERS = ("-k", "-m", "--deselect", "--ignore", "--ignore-glob", "--lf", "--last-failed")
 
@@ -95,12 +105,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "certify" and (found := _filter_in(given[split + 1 :])):
         sys.stderr.write(f"{found}: a certification takes no filter but --only; use check\n")
         return ExitCode.USAGE
+    notes: tuple[str, ...] = ()
+    if options.command == "certify" and options.target and _is_somebody_else(options.target):
+        if why := instrument.trouble():
+            sys.stderr.write(f"the instrument failed its control samples: {why}\n")
+            return ExitCode.HARNESS_FAULT
+        red = ", ".join(instrument.SAMPLES)
+        notes = (f"Control samples: the reference relay was green; red were {red}.",)
     names = [name for only in options.only for name in only.split(",")]
     order = Order(
         only=tuple(names),
         target=options.target,
         relay_command=options.relay_command,
         patience_seconds=options.patience,
+        notes=notes,
         waivers=getattr(options, "waivers", None),
         out=options.out,
         pytest_arguments=tuple(given[split + 1 :]),

@@ -63,6 +63,7 @@ class Order:
         pytest_arguments: Handed on to pytest.
         plugins: The pytest plugins that bring the fixture `target` and its world.
         checks: Files or folders with checks; empty is all there are.
+        notes: What the report is to say besides, such as the control samples of the instrument.
     """
 
     only: tuple[str, ...] = ()
@@ -74,6 +75,7 @@ class Order:
     pytest_arguments: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ("fixtures.plugin",)
     checks: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
     catalogue: Path = field(default=DIRECTORY)
 
 
@@ -121,7 +123,7 @@ def _measure(
 ) -> tuple[Run, Conclusion, tuple[RequirementResult, ...]]:
     collector = Collector(Progress(console, {row.id: row.group for row in catalogue}))
     total = len(catalogue)
-    notes: list[str] = []
+    notes = list(order.notes)
     trouble = ""
     try:
         chosen = catalogue.select(order.only) if order.only else None

@@ -6,6 +6,7 @@ shown nothing about its requirement.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from conformance.outcome import redacted, transcript_to_json
 from conformance.passive import Examination, combined, examine
 from conformance.patience import Patience
 from conformance.sanity import Sanity, Stage, run
+from fixtures.relay_process import RelayNotReady, RelayProcess
 from fixtures.target import Target
 from fixtures.transcript import SECRETS, Recorder, Transcript, use_recorder
 
@@ -62,6 +64,7 @@ class Controls:
         if not self.first.answers:
             raise Inconclusive(f"the target does not answer: {self.first.trouble}")
         if self._is_away:
+            self._bring_back()
             sanity = self._hold("before the next check", _BRIEF_SECONDS)
             self._is_away = self._is_gone(sanity)
             if self._is_away:
@@ -76,6 +79,13 @@ class Controls:
             if not self._is_away or sanity.is_throttled or time.monotonic() > deadline:
                 return not self._is_away
             time.sleep(_PAUSE_SECONDS)
+
+    def _bring_back(self) -> None:
+        """Start the relay again if it is ours and gone: one check must not cost all others."""
+        relay: RelayProcess | None = getattr(self._target, "relay", None)
+        if relay is not None and not relay.is_running:
+            with contextlib.suppress(RelayNotReady):
+                relay.start()
 
     def _is_gone(self, sanity: Sanity) -> bool:
         # Who takes no message for now may still answer all that needs none.

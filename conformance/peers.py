@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conformance import comparison, findings
+from conformance.selfcheck import instrument
 from conformance.verdict import ExitCode
 from fixtures import toml_table
 from fixtures.certificates import CertificateAuthority
@@ -58,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         sys.stderr.write(f"no peer {', '.join(unknown)}; expected some of {', '.join(PEERS)}\n")
         return ExitCode.USAGE
+    # Once for all of them; each is then judged by `check`, which does not measure samples again.
+    if why := instrument.trouble():
+        sys.stderr.write(f"the instrument failed its control samples: {why}\n")
+        return ExitCode.HARNESS_FAULT
     options.cache.mkdir(parents=True, exist_ok=True)
     keys = options.peers or list(PEERS)
     with ThreadPoolExecutor(options.jobs) as pool:
@@ -112,7 +117,7 @@ def certified(peer: Peer, out: Path, cache: Path, only: Sequence[str] = ()) -> C
     try:
         version = peer.prepare(cache)
         with started(peer, cache) as (profile, environment):
-            command = [sys.executable, "-m", "conformance", "certify"]
+            command = [sys.executable, "-m", "conformance", "check"]
             command += ["--target", str(profile), "--out", str(out)]
             command += [word for name in only for word in ("--only", name)]
             done = subprocess.run(

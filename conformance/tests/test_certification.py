@@ -407,7 +407,7 @@ trust = "none"
 def test_a_target_that_does_not_answer_is_inconclusive(tmp_path: Path, profile: Path) -> None:
     """Exit 3, four files, and nothing held against the target."""
     out = tmp_path / "out"
-    command = ["-m", "conformance", "certify", "--target", str(profile), "--out", str(out)]
+    command = ["-m", "conformance", "check", "--target", str(profile), "--out", str(out)]
     ended = read_back(*started([*command, "--only", "GRT,TLS"]), out)
     assert ended.exit_code == 3, ended.said
     assert "does not answer" in ended.results["conclusion"]["headline"]
@@ -435,7 +435,7 @@ def test_an_odd_target_is_not_accused(
     monkeypatch.setenv("STUB_PASSWORD", "correct-horse-battery")
     out = tmp_path / "out"
     with odd_target(tmp_path, names, **how) as profile:
-        command = ["-m", "conformance", "certify", "--target", str(profile), "--out", str(out)]
+        command = ["-m", "conformance", "check", "--target", str(profile), "--out", str(out)]
         ended = read_back(*started([*command, "--only", "CTL-02"]), out)
     assert ended.exit_code == 3, ended.said
     assert headline in ended.results["conclusion"]["headline"]
@@ -451,7 +451,7 @@ def test_a_target_that_throttles_is_not_accused(tmp_path: Path) -> None:
     profile = tmp_path / "throttled.toml"
     profile.write_text(toml_table.write(table), encoding="utf-8")
     out = tmp_path / "out"
-    command = ["-m", "conformance", "certify", "--target", str(profile), "--out", str(out)]
+    command = ["-m", "conformance", "check", "--target", str(profile), "--out", str(out)]
     command += ["--only", "CTL,SND-01", "--patience", "2"]
     ended = read_back(*started(command), out)
     assert ended.exit_code == 3, ended.said

@@ -8,8 +8,9 @@ import pytest
 
 from conformance.catalogue import Catalogue
 from conformance.selfcheck import __main__ as selfcheck
-from conformance.selfcheck import mutations, trial
+from conformance.selfcheck import instrument, mutations, trial
 from conformance.selfcheck.broken_relay import UNBROKEN, main
+from conformance.selfcheck.coverage import without_mutation
 from conformance.selfcheck.mutations import MUTATIONS
 from conformance.verdict import ExitCode
 
@@ -76,3 +77,13 @@ def test_every_mutation_still_fits_the_relay(name: str) -> None:
     child.start()
     child.join(30)
     assert child.exitcode == 0
+
+
+def test_the_instrument_shows_that_it_is_alive() -> None:
+    """The control samples of a certification: the reference relay green, broken ones red."""
+    assert instrument.trouble() == ""
+
+
+def test_every_binding_requirement_with_a_check_has_a_deliberate_bug() -> None:
+    """The kill matrix has no hole among MUST and SERVICE."""
+    assert without_mutation(Catalogue.load()) == ()
