@@ -146,6 +146,15 @@ def load_tests(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def fuzz_api(session: nox.Session) -> None:
+    """Ask the management API whatever its description allows, and what it does not."""
+    install(session, "suite")
+    order = session.posargs or ["2000"]
+    module = "reference_relay.management.tests.ask_everything"
+    session.run("python", "-m", module, *order)
+
+
+@nox.session(default=False)
 def load(session: nox.Session) -> None:
     """Drive the reference relay with Locust; throughput and percentiles on the terminal."""
     install(session, "load")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -74,7 +75,12 @@ class ManagementContext:
 def build_app(context: ManagementContext, token: str) -> ASGIApp:
     """Build the whole application, gate included."""
     # No pages that would load scripts from elsewhere; the description itself stays, gated.
-    app = FastAPI(title="Reference relay management", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Reference relay management",
+        docs_url=None,
+        redoc_url=None,
+        responses=problems.RESPONSES,
+    )
     relay = context.relay
     app.include_router(lab.routes(lambda: relay.directory))
     app.include_router(queue_routes.routes(relay))
@@ -115,12 +121,14 @@ def build_app(context: ManagementContext, token: str) -> ASGIApp:
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, Problem("store_unavailable", text))
 
     @app.exception_handler(HTTPException)
-    async def declined(_: Request, error: HTTPException) -> Response:
+    async def declined(request: Request, error: HTTPException) -> Response:
         phrase = HTTPStatus(error.status_code).phrase
         code = phrase.lower().replace(" ", "_").replace("-", "_")
         response = answer(error.status_code, Problem(code, f"{phrase}."))
-        # 405 must name what is allowed (RFC 9110 §15.5.6).
         response.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # RFC 9110 §15.5.6: all that the place allows, not what one route of it does.
+            response.headers["Allow"] = ", ".join(_allowed(app, request))
         return response
 
     @app.exception_handler(RequestValidationError)
@@ -144,6 +152,17 @@ def build_app(context: ManagementContext, token: str) -> ASGIApp:
     open_paths = OPEN_PATHS | {"/metrics"} if context.open_metrics else OPEN_PATHS
     app.openapi = partial(_described, app)  # type: ignore[method-assign]
     return TokenGate(BodyGate(app, context.new_trace), token, context.new_trace, open_paths)
+
+
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    own = request.url.path
+    described = app.openapi()["paths"]
+    return sorted(
+        method.upper()
+        for path, operations in described.items()
+        if re.fullmatch(re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(path)), own)
+        for method in operations
+    )
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

@@ -43,15 +43,25 @@ def _address(text: str) -> str:
 
 
 Id = Annotated[str, Path(min_length=1, max_length=256, pattern=_TEXT)]
-Subnet = Annotated[str, Field(min_length=2, max_length=96), AfterValidator(_subnet)]
+Subnet = Annotated[
+    str,
+    Field(min_length=2, max_length=96, json_schema_extra={"format": "addresses"}),
+    AfterValidator(_subnet),
+]
 Answer = Annotated[str, Field(min_length=1, max_length=4000, pattern=_TEXT)]
-EmailAddress = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(_address)]
+EmailAddress = Annotated[
+    str,
+    Field(min_length=3, max_length=254, json_schema_extra={"format": "contact"}),
+    AfterValidator(_address),
+]
 
 
 class NewInstance(Body):
     """An instance of the service, as the resource controller would make it."""
 
-    region: Annotated[str, Field(min_length=1, max_length=64)]
+    region: Annotated[
+        str, Field(min_length=1, max_length=64, json_schema_extra={"format": "region"})
+    ]
     account_id: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9\-]+$")] = (
         FILE_ACCOUNT
     )

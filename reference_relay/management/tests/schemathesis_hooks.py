@@ -1,0 +1,17 @@
+"""Examples for the formats that JSON Schema has no words for; loaded by schemathesis."""
+
+from __future__ import annotations
+
+import schemathesis
+from hypothesis import strategies as st
+
+_LABELS = st.from_regex(r"[a-z][a-z0-9]{0,20}", fullmatch=True)
+_OCTETS = st.integers(0, 255)
+_ADDRESSES = st.builds("{}.{}.{}.{}".format, _OCTETS, _OCTETS, _OCTETS, _OCTETS)
+
+schemathesis.openapi.format("mail-domain", st.builds("{}.example".format, _LABELS))
+schemathesis.openapi.format("contact", st.builds("{}@{}.example".format, _LABELS, _LABELS))
+schemathesis.openapi.format(
+    "addresses", _ADDRESSES | st.builds("{}.0.0.0/8".format, _OCTETS) | st.just("2001:db8::/32")
+)
+schemathesis.openapi.format("region", st.sampled_from(["us-south", "eu-gb", "eu-de"]))
