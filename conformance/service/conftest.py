@@ -8,7 +8,7 @@ import pytest
 
 from conformance.header import body_of, fields_of
 from conformance.judgement import must, not_observable
-from conformance.service.sender_domain import SenderDomain
+from conformance.service.sender_domain import SenderDomain, asking
 from conformance.service.tenancy import Tenancy
 from conformance.service.verdict_on_content import ContentAccepted, ContentRefused
 from conformance.steps import (
@@ -92,7 +92,8 @@ def new_domain(rehearsal: Target, token: str) -> Iterator[NewDomain]:
 
     def new_domain(name: str = "", tenant: int = 0) -> SenderDomain:
         domain = name or f"{token}-{len(made)}.example"
-        registration = control.register(control.tenants[tenant], domain)
+        with asking():
+            registration = control.register(control.tenants[tenant], domain)
         made.append(SenderDomain(rehearsal, control, dns, registration))
         return made[-1]
 

@@ -77,7 +77,7 @@ def test_test_mode_is_told(new_domain: NewDomain) -> None:
     own = new_domain()
     own.publish(dkim=[f"v=DKIM1; k=rsa; t=y; p={own.key}"])
     own.must_verify("dkim", "t=y is allowed")
-    reason = own.control.standing(own.registration, "dkim").reason
+    reason = own.standing("dkim").reason
     must("t=y" in reason, "a status that tells of t=y", reason or "nothing")
 
 

@@ -91,7 +91,7 @@ def test_sending_stops_when_a_record_is_gone(
     reply = reply_to_mail(own.target, account)
     must_refuse(reply, f"the {type} record is gone", "550 5.7.1")
     must(type.upper() in reply.text.upper(), f"a reply that names {type.upper()}", reply.text)
-    standing = own.control.standing(own.registration, type)
+    standing = own.standing(type)
     must(standing.state == FAILED and standing.reason, "the cause in the status", standing)
 
 
