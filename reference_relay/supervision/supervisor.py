@@ -60,11 +60,14 @@ class Supervisor:
         self._prepared = prepare(config)
         self.clock = Clock(is_virtual=config.clock == "virtual")
         self._served = Served(
-            0, str(config.source), {"config": _document(config), "clock_ahead": 0.0}
+            0,
+            str(config.source),
+            {"config": _document(config), "reading": 0, "clock_ahead": 0.0},
         )
         self._slots: list[WorkerSlot] = []
         self._service: Service | None = None
         self._verifying: Verifying | None = None
+        self._readings = 0
         self._changing = asyncio.Lock()
         self._running = AsyncExitStack()
 
@@ -110,6 +113,7 @@ class Supervisor:
                 prepared = prepared.with_directory(await seeded(self._service, config))
                 fields["directory"] = snapshot.to_document(prepared.directory)
             self._prepared, self._config = prepared, config
+            self._readings += 1
             await self._serve(fields)
         return ignored
 
@@ -139,7 +143,7 @@ class Supervisor:
 
     async def _serve(self, fields: dict[str, Any]) -> None:
         # First the word for whoever is started from now on, then to those who serve already.
-        fields["clock_ahead"] = self.clock.ahead
+        fields |= {"reading": self._readings, "clock_ahead": self.clock.ahead}
         self._served = Served(self._served.version + 1, str(self._config.source), fields)
         await asyncio.gather(*(slot.bring_up_to(self._served) for slot in self._slots))
 

@@ -23,8 +23,8 @@ class Served:
     Attributes:
         version: Counts up with every change.
         source: The configuration file.
-        fields: `config` as a document, `clock_ahead` in seconds, and `directory` if it is not that
-            of the file.
+        fields: `config` as a document; `reading`, which counts up whenever files are to be read
+            anew; `clock_ahead` in seconds; and `directory` if it is not that of the file.
     """
 
     version: int
