@@ -207,6 +207,22 @@ def model(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def abuse(session: nox.Session) -> None:
+    """Five kinds of abuse beside an honest client: its rate, memory, what abusers hear."""
+    install(session, "suite")
+    hand_over(session, "-m", "conformance.robustness.abuse", *session.posargs)
+
+
+@nox.session(default=False)
+def differential_mime(session: nox.Session) -> None:
+    """The attachment scanner beside three readers of others; writes docs/mime-differential.md."""
+    install(session, "suite")
+    session.install("--quiet", "fast-mail-parser==0.10.0")
+    order = session.posargs or ["--write", "docs/mime-differential.md"]
+    hand_over(session, "-m", "reference_relay.policy.tests.mime_differential", *order)
+
+
+@nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
     """Search ten minutes for octets that the engine raises at; `-- --seconds N`."""
     install(session, "suite", "fuzz")

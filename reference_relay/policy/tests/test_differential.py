@@ -110,7 +110,11 @@ def _mutated(draw: st.DrawFn) -> bytes:
     return content
 
 
-def _shows_a_file(message: Message) -> bool:
+CONTENTS = _mutated()
+
+
+def shows_a_file(message: Message) -> bool:
+    """Whether a parsed message has a part that a reader would offer to save."""
     for part in message.walk():
         try:
             if part.get_filename() is not None:
@@ -131,7 +135,7 @@ def accepted_against_the_stdlib(content: bytes) -> bool:
     delivered = complete(content, date="Mon, 24 Nov 2025 10:00:00 +0000", message_id="<a@b>")
     policies: tuple[email.policy.Policy, ...] = (email.policy.compat32, email.policy.SMTP)
     return any(
-        _shows_a_file(email.message_from_bytes(delivered, policy=policy)) for policy in policies
+        shows_a_file(email.message_from_bytes(delivered, policy=policy)) for policy in policies
     )
 
 
@@ -146,4 +150,4 @@ def test_the_comparison_can_fail() -> None:
     """The oracle itself sees files, else its silence would prove nothing."""
     for fields in (b"Content-Type: application/pdf", b"Content-Disposition: attachment"):
         message = email.message_from_bytes(fields + b"\r\n\r\nx")
-        assert _shows_a_file(message)
+        assert shows_a_file(message)
