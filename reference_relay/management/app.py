@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from reference_relay.management import (
@@ -98,7 +98,7 @@ def build_app(context: ManagementContext, token: str) -> ASGIApp:
         is_whole = up == wanted and context.service.is_up
         return {"status": "ok" if is_whole else "degraded" if up else "down"}
 
-    @app.get("/metrics", tags=["health"])
+    @app.get("/metrics", tags=["health"], response_class=PlainTextResponse)
     async def metrics() -> Response:
         text = metrics_text.render(await relay.metrics())
         return Response(text, media_type=metrics_text.CONTENT_TYPE)
@@ -157,6 +157,8 @@ def build_app(context: ManagementContext, token: str) -> ASGIApp:
 def _allowed(app: FastAPI, request: Request) -> list[str]:
     own = request.url.path
     described = app.openapi()["paths"]
+    if own in described:
+        return sorted(map(str.upper, described[own]))
     return sorted(
         method.upper()
         for path, operations in described.items()

@@ -72,7 +72,7 @@ def routes(service: Service, domains: VerifiesDomains) -> APIRouter:
             created_at=models.timestamp(record.created_at),
         )
 
-    @router.get("", operation_id="list_smtp_configurations", response_model_exclude_none=True)
+    @router.get("", operation_id="list_smtp_configurations")
     async def list_all(
         request: Request,
         instance_id: InstanceId,
@@ -190,7 +190,7 @@ def routes(service: Service, domains: VerifiesDomains) -> APIRouter:
         )
         return _created_user(made, password)
 
-    @router.get("/{id}/users", operation_id="list_smtp_users", response_model_exclude_none=True)
+    @router.get("/{id}/users", operation_id="list_smtp_users")
     async def list_users(
         request: Request,
         instance_id: InstanceId,

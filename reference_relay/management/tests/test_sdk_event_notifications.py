@@ -193,8 +193,18 @@ def test_list_users(sdk: EventNotificationsV1, instance: str) -> None:
     names = [made_user(sdk, instance, id)["username"] for _ in range(5)]
     pager = SmtpUsersPager(client=sdk, instance_id=instance, id=id, limit=2)
     assert [one["username"] for one in pager.get_all()] == names
+    # The SDK's model wants the key, whatever it holds.
+    sdk.delete_smtp_user(instance, id, pager_user := made_last(sdk, instance, id))
+    bare = sdk.create_smtp_user(instance, id).get_result()
+    listed = sdk.list_smtp_users(instance, id).get_result()["users"]
+    assert pager_user not in {one["id"] for one in listed}
+    assert next(one for one in listed if one["id"] == bare["id"])["description"] is None
     found = sdk.list_smtp_users(instance, id, search=names[3][:9]).get_result()
     assert [one["username"] for one in found["users"]] == [names[3]]
+
+
+def made_last(sdk: EventNotificationsV1, instance: str, id: str) -> str:
+    return str(sdk.list_smtp_users(instance, id).get_result()["users"][-1]["id"])
 
 
 def test_update_user(sdk: EventNotificationsV1, instance: str) -> None:
