@@ -192,6 +192,13 @@ def bench_queue(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def bench_client(session: nox.Session) -> None:
+    """The generator's own CPU per message beside Locust + smtplib and a raw uvloop client."""
+    install(session, "load")
+    hand_over(session, "-m", "loadtests.client_benchmark", *session.posargs)
+
+
+@nox.session(default=False)
 def bench_dns(session: nox.Session) -> None:
     """Answers per CPU-second beside dnslib and BIND; `-- endure` mixes in hostile packets."""
     install(session, "suite", "fuzz")

@@ -44,6 +44,7 @@ class Generator:
         self._finished: set[str] = set()
         self._plan: Plan | None = None
         self._share = (0, 1, 0.0)
+        self._has_reported = False
         if isinstance(self._runner, WorkerRunner):
             _ = os.environ[PASSWORD_VARIABLE]  # complains now, not in the middle
             self._runner.register_message(_PLAN_MESSAGE, self._receive_plan)
@@ -73,6 +74,7 @@ class Generator:
         worker, workers, begins_at = self._share
         if not begins_at:
             begins_at = time.time() + plan.lead_seconds
+        self._has_reported = False
         room = Room(plan, worker, workers, begins_at)
         self._environment.submission_room = room
         gevent.spawn(patrol)
@@ -84,19 +86,26 @@ class Generator:
         if room is None:
             return
         room.close()
-        if isinstance(self._runner, WorkerRunner):
-            folder, worker = Path(room.plan.folder), room.worker
-            books = {
-                f"{kind}-{worker}.numbers": _packed(folder / f"{kind}-{worker}.numbers")
-                for kind in ("accepted", "in-doubt")
-            }
-            measured = _packed(folder / f"measurement-{worker}.json")
-            self._runner.send_message(
-                _BOOKS_MESSAGE, {**books, f"measurement-{worker}.json": measured}
-            )
+        if isinstance(self._runner, WorkerRunner) and not self._has_reported:
+            self._report(room)
+
+    def _report(self, room: Room) -> None:
+        self._has_reported = True
+        folder, worker = Path(room.plan.folder), room.worker
+        names = (
+            f"accepted-{worker}.numbers",
+            f"in-doubt-{worker}.numbers",
+            f"measurement-{worker}.json",
+        )
+        books = {name: _packed(folder / name) for name in names}
+        self._runner.send_message(_BOOKS_MESSAGE, books)
 
     def _finish(self) -> None:
         if isinstance(self._runner, WorkerRunner):
+            # Before the master is told to end: it does not wait for what comes later.
+            room: Room = self._environment.submission_room
+            room.close()
+            self._report(room)
             self._runner.send_message(_FINISHED_MESSAGE, {})
         else:
             self._quit()
