@@ -16,6 +16,7 @@ from conformance.steps import (
     must_refuse,
     open_transaction,
     sender_of,
+    verdict_on_sender,
 )
 from fake_dns import FakeDNS, ServerFailure
 from fixtures.plugin import Arrived, ComposeMessage, Connect, LogIn
@@ -147,7 +148,11 @@ def test_refusals_by_policy_are_permanent(
     probe = session()
     content = message(token, from_=f"Mailer <{FOREIGN_SENDER}>")
     for _ in range(3):
-        must_refuse(probe.mail(FOREIGN_SENDER), "the sender is foreign", exactly="550 5.7.1")
+        mail = probe.mail(FOREIGN_SENDER)
+        reply = verdict_on_sender(probe, mail, target)
+        must_refuse(reply, "the sender is foreign", exactly="550 5.7.1")
+        if mail.is_positive:
+            must_answer(probe.command("RSET"), "250", "RSET ends what is left")
     if target.claims("header_sender"):
         for _ in range(2):
             open_transaction(probe, sender_of(target), [target.recipient()])
