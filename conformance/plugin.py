@@ -90,6 +90,12 @@ class _Running:
             self.findings[:] = [Finding(Verdict.INCONCLUSIVE, reason=reason)]
 
     @property
+    def misses_a_delivery(self) -> bool:
+        """Whether all that is held against the relay is that the sink got too little."""
+        worst = worst_finding(self.findings)
+        return worst.verdict is Verdict.NOT_MET and worst.observed.startswith("the sink got")
+
+    @property
     def went_wrong(self) -> bool:
         worst = worst_finding(self.findings).verdict
         return worst in (Verdict.NOT_MET, Verdict.INCONCLUSIVE, Verdict.HARNESS_ERROR)
@@ -201,6 +207,8 @@ def _sane_target(request: pytest.FixtureRequest, _controls: Controls | None) -> 
     is_sane = _controls.target_survived(request.node.name)
     if throttling and _controls.has_throttled:
         running.doubt(f"the target throttles: {throttling}")
+    elif _controls.has_throttled and running.misses_a_delivery:
+        running.doubt("the target throttles, and another client of the check may have been put off")
     elif not is_sane:
         running.doubt("the target did not survive to confirm it")
     elif _controls.went_beyond(running.transcripts):
