@@ -336,9 +336,11 @@ def _wait(
     begun = time.monotonic()
     seconds = load.lead_seconds + load.sending_seconds
     limit = _START_SECONDS + seconds + load.drain_seconds + _STOP_SECONDS
+    is_told = False
     while load.web_port is not None or time.monotonic() - begun < limit:
-        if ended is not None and ended.is_set():
-            # Locust then ends as if its time were over.
+        if ended is not None and ended.is_set() and not is_told:
+            # Locust then ends as if its time were over; told twice it would not finish that.
+            is_told = True
             child.terminate()
         left = max(load.sending_seconds - watch.sent_for, 0)
         say(f"{watch.line()}{left:.0f} s left")
