@@ -70,7 +70,7 @@ def reports_go_to_the_author() -> None:
 def last_reply_given_up_early() -> None:
     from reference_relay.delivery.settings import DeliverySettings
 
-    # A minute in the bug's wording; less of it shows the same and is sooner over.
+    # Less than the check keeps the reply back for.
     replace(DeliverySettings(()).timeouts, "content_seconds", 10.0)
 
 
