@@ -31,7 +31,11 @@ def load(key_pem: bytes) -> rsa.RSAPrivateKey | Ed25519PrivateKey:
         ValueError: it is no unencrypted RSA private key of at least 1024 bits, nor an Ed25519 one.
     """
     try:
-        key = serialization.load_pem_private_key(key_pem, password=None)
+        # The operator's own file or a key made here: testing its primes again costs 50 ms a key,
+        # seconds at the start of a relay with many configurations.
+        key = serialization.load_pem_private_key(
+            key_pem, password=None, unsafe_skip_rsa_key_validation=True
+        )
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         raise ValueError("not an unencrypted private key in PEM form") from error
     if isinstance(key, Ed25519PrivateKey):
