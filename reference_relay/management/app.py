@@ -21,6 +21,7 @@ from reference_relay.management import (
     event_notifications,
     lab,
     lab_service,
+    mail_metrics,
     metrics_text,
     problems,
     queue_routes,
@@ -87,6 +88,7 @@ def build_app(context: ManagementContext, token: str) -> ASGIApp:
     app.include_router(clock.routes(relay))
     app.include_router(lab_service.routes(context.service))
     app.include_router(event_notifications.routes(context.service, context.domains))
+    app.include_router(mail_metrics.routes(context.service, relay))
     app.include_router(restrictions.routes(context.service))
 
     @app.get("/healthz", tags=["health"])

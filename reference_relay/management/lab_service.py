@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import Connection
 
 from reference_relay.management import problems
-from reference_relay.management.models import Body, timestamp
+from reference_relay.management.models import Body, EmailAddress, timestamp
 from reference_relay.service import configurations, restrictions
 from reference_relay.service.address_set import AddressSet
 from reference_relay.service.assembly import deadline_of
@@ -35,13 +35,6 @@ def _subnet(text: str) -> str:
     return text
 
 
-def _address(text: str) -> str:
-    local, at, domain = text.rpartition("@")
-    if not (at and local and domain) or any(one in text for one in " ,;<>\x00\r\n"):
-        raise ValueError("expected an e-mail address like postmaster@example.com")
-    return text
-
-
 Id = Annotated[str, Path(min_length=1, max_length=256, pattern=_TEXT)]
 Subnet = Annotated[
     str,
@@ -49,11 +42,6 @@ Subnet = Annotated[
     AfterValidator(_subnet),
 ]
 Answer = Annotated[str, Field(min_length=1, max_length=4000, pattern=_TEXT)]
-EmailAddress = Annotated[
-    str,
-    Field(min_length=3, max_length=254, json_schema_extra={"format": "contact"}),
-    AfterValidator(_address),
-]
 
 
 class NewInstance(Body):

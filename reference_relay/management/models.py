@@ -36,11 +36,23 @@ def _domain(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    local, at, domain = text.rpartition("@")
+    if not (at and local and domain) or any(one in text for one in " ,;<>\x00\r\n"):
+        raise ValueError("expected an e-mail address like postmaster@example.com")
+    return text
+
+
 # What JSON Schema cannot say is named by a format, for whoever makes examples.
 Domain = Annotated[
     str,
     Field(min_length=1, max_length=512, json_schema_extra={"format": "mail-domain"}),
     AfterValidator(_domain),
+]
+EmailAddress = Annotated[
+    str,
+    Field(min_length=3, max_length=254, json_schema_extra={"format": "contact"}),
+    AfterValidator(_address),
 ]
 Name = Annotated[str, Field(min_length=1, max_length=250, pattern=_PLAIN)]
 Description = Annotated[str, Field(min_length=1, max_length=250, pattern=_PLAIN)]
@@ -211,10 +223,13 @@ class Histogram(BaseModel):
     buckets: list[Bucket]
 
 
+MetricKey = Literal["bounced", "deferred", "opened", "success", "submitted"]
+
+
 class Metric(BaseModel):
     """How many came to one end."""
 
-    key: Literal["bounced", "deferred", "opened", "success", "submitted"]
+    key: MetricKey
     doc_count: int
     histogram: Histogram
 
@@ -231,7 +246,6 @@ class Bounce(BaseModel):
     email_address: str
     subject: str
     error_message: str
-    ip_address: str
     timestamp: str
 
 

@@ -120,7 +120,7 @@ def routes(queue: QueueControl) -> APIRouter:
 
     @router.get("/messages/{queue_id}")
     async def message(queue_id: str) -> MessageEntry:
-        async with _asked():
+        async with asking():
             status = await queue.status(queue_id)
         if status is None:
             problem = Problem("message_not_found", f"No message has the queue ID {queue_id!r}.")
@@ -144,7 +144,7 @@ def routes(queue: QueueControl) -> APIRouter:
             before,
             limit,
         )
-        async with _asked():
+        async with asking():
             found = await queue.select(selection)
         return MessagePage(
             messages=list(map(_message_entry, found)),
@@ -153,13 +153,13 @@ def routes(queue: QueueControl) -> APIRouter:
 
     @router.get("/queue")
     async def counts() -> QueueEntry:
-        async with _asked():
+        async with asking():
             found = await queue.places()
         return QueueEntry(messages=sum(found.values()), **found)
 
     @router.post("/queue")
     async def order(body: OrderBody) -> ObeyedEntry:
-        async with _asked():
+        async with asking():
             obeyed = await queue.obey(body.order, None if body.all else body.queue_ids)
         return ObeyedEntry(done=obeyed.done, busy=list(obeyed.busy), unknown=list(obeyed.unknown))
 
@@ -167,7 +167,8 @@ def routes(queue: QueueControl) -> APIRouter:
 
 
 @asynccontextmanager
-async def _asked() -> AsyncIterator[None]:
+async def asking() -> AsyncIterator[None]:
+    """Answer 503 where the queue cannot be asked."""
     try:
         yield
     except QueueError:

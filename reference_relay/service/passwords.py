@@ -104,7 +104,7 @@ class PasswordVerifier:
             password: All of it counts, whatever its length (USR-05).
 
         Raises:
-            HashPoolFull: The waiting line is full, or there is no memory for the check.
+            HashPoolFull: The waiting line is full, or there is no memory or thread for the check.
         """
         credential = self._credential(password_hash, username, password)
         # The digest is keyed with a secret, so the time of this look-up tells nothing about it.
@@ -140,7 +140,12 @@ class PasswordVerifier:
         if not self._places.acquire(blocking=False):
             raise HashPoolFull
         stored = password_hash or self._dummy_hash
-        future = self._pool.submit(_matches, stored, password)
+        try:
+            future = self._pool.submit(_matches, stored, password)
+        except RuntimeError as error:
+            # No thread to be had, or the relay ends.
+            self._places.release()
+            raise HashPoolFull from error
         future.add_done_callback(self._leave)
         running = asyncio.wrap_future(future)
         self._running[credential] = running

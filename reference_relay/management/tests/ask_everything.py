@@ -14,7 +14,7 @@ from pathlib import Path
 from reference_relay.management.tests.asking import asked
 from reference_relay.management.tests.served import TOKEN, served
 
-HERE = Path(__file__).parent
+CONFIGURATION = str(Path(__file__).with_name("schemathesis.toml"))
 
 
 def main(examples: int) -> int:
@@ -23,7 +23,7 @@ def main(examples: int) -> int:
         described = asked(api, "GET", "/openapi.json").body
         operations = sum(map(len, described["paths"].values()))
         words = [
-            *("schemathesis", "--config-file", str(HERE / "schemathesis.toml")),
+            *(str(Path(sys.executable).with_name("schemathesis")), "--config-file", CONFIGURATION),
             *("run", f"{api.url}/openapi.json", "-H", f"Authorization: Bearer {TOKEN}"),
             *("--checks", "all", "--seed", "587", "--no-color"),
             *("--max-examples", str(-(-examples // operations))),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 _LABELS = st.from_regex(r"[a-z][a-z0-9]{0,20}", fullmatch=True)
 _OCTETS = st.integers(0, 255)
+_TENS = st.integers(10, 28)
 _ADDRESSES = st.builds("{}.{}.{}.{}".format, _OCTETS, _OCTETS, _OCTETS, _OCTETS)
 
 schemathesis.openapi.format("mail-domain", st.builds("{}.example".format, _LABELS))
@@ -15,3 +16,4 @@ schemathesis.openapi.format(
     "addresses", _ADDRESSES | st.builds("{}.0.0.0/8".format, _OCTETS) | st.just("2001:db8::/32")
 )
 schemathesis.openapi.format("region", st.sampled_from(["us-south", "eu-gb", "eu-de"]))
+schemathesis.openapi.format("utc-second", st.builds("20{}-1-{}T0:0:0Z".format, _TENS, _TENS))

@@ -58,7 +58,8 @@ class Relay:
         return [
             one
             for one in self.mail
-            if selection.configuration_id in (None, one.configuration_id)
+            if (selection.before is None or one.queue_id < selection.before)
+            and selection.configuration_id in (None, one.configuration_id)
             and (selection.accepted_from or 0) <= one.accepted_at
             and one.accepted_at < (selection.accepted_before or inf)
         ][: selection.limit]
@@ -116,6 +117,8 @@ def served(url: str = "sqlite://") -> Iterator[Served]:
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
     running = ready.get(timeout=20)
-    yield running
-    running.loop.call_soon_threadsafe(stopping.set)
-    thread.join(20)
+    try:
+        yield running
+    finally:
+        running.loop.call_soon_threadsafe(stopping.set)
+        thread.join(20)

@@ -10,13 +10,24 @@ import pytest
 from ibm_cloud_sdk_core import ApiException
 from ibm_cloud_sdk_core.authenticators import BearerTokenAuthenticator
 from ibm_eventnotifications.event_notifications_v1 import (
+    BounceMetrics,
     EventNotificationsV1,
+    Metrics,
     SmtpConfigurationsPager,
     SmtpUsersPager,
 )
 
+from reference_relay.mail.address import Mailbox
+from reference_relay.management import mail_metrics
 from reference_relay.management.tests.asking import asked
 from reference_relay.management.tests.served import TOKEN, Served, served
+from reference_relay.queue.queued_message import (
+    MessageState,
+    MessageStatus,
+    RecipientState,
+    RecipientStatus,
+    StatusEvent,
+)
 from reference_relay.service.verification import VerificationState
 
 DKIM_WORDS = "v=DKIM1; k=rsa; p="
@@ -235,3 +246,113 @@ def test_allowed_addresses(sdk: EventNotificationsV1, instance: str, api: Served
     found = sdk.get_smtp_allowed_ips(instance, id).get_result()
     assert found["subnets"] == listed["subnets"]
     assert found["updated_at"]
+
+
+# 2026-01-01T00:00:00Z, and the day from there.
+NEW_YEAR = 1767225600.0
+DAY = {"gte": "2026-01-01T00:00:00Z", "lte": "2026-01-01T23:59:59Z"}
+
+
+def history(name: str, *steps: tuple[float, RecipientState, str]) -> RecipientStatus:
+    events = (StatusEvent(NEW_YEAR + at, state, text) for at, state, text in steps)
+    return RecipientStatus(Mailbox(name, "far.example"), tuple(events))
+
+
+def sent(configuration_id: str, number: int, *recipients: RecipientStatus) -> MessageStatus:
+    return MessageStatus(
+        f"Q{number}",
+        recipients[0].history[0].at,
+        recipients,
+        configuration_id,
+        Mailbox("mailer", "first.example.com"),
+        state=MessageState.SETTLED,
+    )
+
+
+@pytest.fixture
+def mailed(
+    sdk: EventNotificationsV1, instance: str, api: Served, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """A configuration that has sent: one came, one came late, two bounced, one the day after."""
+    # What is read page by page is counted once.
+    monkeypatch.setattr(mail_metrics, "_PER_READ", 2)
+    id = str(made(sdk, instance)["id"])
+    submitted, deferred = RecipientState.SUBMITTED, RecipientState.DEFERRED
+    delivered, bounced = RecipientState.DELIVERED, RecipientState.BOUNCED
+    api.relay.mail += [
+        sent(id, 4, history("late", (86400, submitted, ""), (86401, delivered, "250"))),
+        sent(
+            id, 3, history("gone", (7200, submitted, ""), (7201, bounced, "550 gone@far.example"))
+        ),
+        sent(
+            id,
+            2,
+            history("here", (60, submitted, ""), (61, delivered, "250")),
+            history("slow", (60, submitted, ""), (62, deferred, "450"), (1900, delivered, "250")),
+        ),
+        # Accepted the day before, given up on this one.
+        sent(id, 1, history("deaf", (-60, submitted, ""), (30, bounced, "no answer"))),
+        sent("another", 0, history("alien", (60, submitted, ""), (61, delivered, "250"))),
+    ]
+    return id
+
+
+def test_get_metrics(sdk: EventNotificationsV1, instance: str, mailed: str) -> None:
+    """Five figures, each over time in 48 buckets at most, of one configuration and one day."""
+    answer = sdk.get_metrics(instance, **DAY, smtp_config_id=mailed).get_result()
+    metrics = Metrics.from_dict(answer).metrics
+    counts = {one.key: one.doc_count for one in metrics}
+    assert counts == {"bounced": 2, "deferred": 1, "opened": 0, "success": 2, "submitted": 3}
+    assert len(metrics) == 5
+    for one in metrics:
+        buckets = one.histogram.buckets
+        assert len(buckets) <= 48
+        assert sum(each.doc_count for each in buckets) == one.doc_count
+    bounced = next(one for one in metrics if one.key == "bounced").histogram.buckets
+    begins = [each.key_as_string.timestamp() - NEW_YEAR for each in bounced if each.doc_count]
+    width = bounced[1].key_as_string.timestamp() - bounced[0].key_as_string.timestamp()
+    assert begins == [0.0, 7201 // width * width]
+    of_one = sdk.get_metrics(
+        instance, **DAY, smtp_config_id=mailed, email_to="Slow@far.example"
+    ).get_result()
+    assert [one["doc_count"] for one in of_one["metrics"]] == [0, 1, 0, 1, 1]
+
+
+def test_get_bounce_metrics(sdk: EventNotificationsV1, instance: str, mailed: str) -> None:
+    """Who was not reached, the latest first, page by page; no address is in clear."""
+    answer = sdk.get_bounce_metrics(instance, **DAY, smtp_config_id=mailed).get_result()
+    bounces = BounceMetrics.from_dict(answer)
+    assert (bounces.total_count, bounces.offset, bounces.limit) == (2, 0, 10)
+    assert [(one.email_address, one.error_message) for one in bounces.metrics] == [
+        ("g*n*@far.example", "550 g*n*@far.example"),
+        ("d*a*@far.example", "no answer"),
+    ]
+    assert bounces.metrics[0].timestamp.timestamp() == NEW_YEAR + 7201
+    second = sdk.get_bounce_metrics(
+        instance, **DAY, smtp_config_id=mailed, limit=1, offset=1
+    ).get_result()
+    assert [one["email_address"] for one in second["metrics"]] == ["d*a*@far.example"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"gte": "2026-01-02T00:00:00Z", "lte": "2026-01-01T00:00:00Z"}, 400),
+        ({"gte": "2026-02-30T00:00:00Z"}, 400),
+        ({"gte": "2026-01-01"}, 400),
+        ({"smtp_config_id": None}, 400),
+        ({"smtp_config_id": "nobody"}, 404),
+        ({"email_to": "nowhere"}, 400),
+        ({"subject": "Hello"}, 400),
+        ({"destination_type": "smtp_custom"}, 400),
+    ],
+)
+def test_metrics_that_cannot_be(
+    sdk: EventNotificationsV1, instance: str, mailed: str, query: dict[str, Any], status: int
+) -> None:
+    """No such time or configuration, or a filter that SMTP has nothing for: the envelope."""
+    for call in (sdk.get_metrics, sdk.get_bounce_metrics):
+        with pytest.raises(ApiException) as raised:
+            call(instance, **{**DAY, "smtp_config_id": mailed, **query})
+        assert raised.value.status_code == status
+        assert next(iter(query)) in str(raised.value) or status == 404

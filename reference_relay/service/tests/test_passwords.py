@@ -170,6 +170,26 @@ def test_a_full_line_raises_and_recovers(gate: threading.Event) -> None:
     verifier.close()
 
 
+def test_a_check_without_a_thread_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can be started there is HashPoolFull, and no place is lost by it."""
+    stored = CHEAP.hash(b"right")
+    verifier = PasswordVerifier([stored], threads=1, waiting=0)
+
+    def starved(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def tries() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", starved)
+            for _ in range(3):
+                with pytest.raises(HashPoolFull):
+                    await verifier.verify(stored, b"user", b"right")
+        assert await verifier.verify(stored, b"user", b"right")
+
+    asyncio.run(tries())
+    verifier.close()
+
+
 def test_equal_credentials_share_one_check(gate: threading.Event) -> None:
     """Many sessions of one client take one place; the end of one does not harm the others."""
     stored = CHEAP.hash(b"right")
