@@ -32,6 +32,15 @@ def verbs_in_capitals() -> None:
         return verb, argument.strip(b" ")
 
 
+def orders_to_openssl() -> None:
+    from reference_relay.smtp import server_session
+
+    @around(server_session, "split_verb")
+    def swallowed(original: Broken, line: bytes) -> Any:
+        # As s_client takes them without -quiet; but RCPT, without which there is no mail at all.
+        return original(b"NOOP" if line.startswith((b"RS", b"Q")) else line)
+
+
 def blanks_are_arguments() -> None:
     from reference_relay.smtp import server_session
 
@@ -193,6 +202,11 @@ def lines_end_at_lf() -> None:
 
 
 MUTATIONS = {
+    "orders-to-openssl": Mutation(
+        ("INT-05",),
+        orders_to_openssl,
+        "RSET and QUIT in capitals do nothing.",
+    ),
     "verbs-in-capitals": Mutation(
         ("CMD-01",), verbs_in_capitals, "Verbs are known in capitals alone."
     ),
