@@ -17,9 +17,11 @@ class Mutation:
         sentence: What this relay does wrong, for the kill matrix.
         traffic: Ids whose checks run as well and may say what they like: rules that judge every
             reply (RPL-01 and others) have no check that would make the relay talk.
+        target: The profile it is certified with; None is the default one.
     """
 
     requirements: tuple[str, ...]
     apply: Callable[[], None]
     sentence: str
     traffic: tuple[str, ...] = ()
+    target: str | None = None

@@ -76,6 +76,7 @@ def certified(
     with tempfile.TemporaryDirectory(prefix="selfcheck-") as folder:
         order = Order(
             only=tuple(requirements),
+            target=MUTATIONS[name].target if name != UNBROKEN else None,
             relay_command=(
                 f"{{python}} -m conformance.selfcheck.broken_relay {name} serve --config {{config}}"
             ),

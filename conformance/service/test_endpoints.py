@@ -8,8 +8,15 @@ from conformance.judgement import must, not_claimed, not_observable, remark
 from conformance.requirement import requirement
 from conformance.service.admission import outcome_of_auth, served_by
 from conformance.steps import must_answer, must_refuse, verdict_on_sender
-from fixtures.plugin import Connect
-from fixtures.probe import ConnectionLost, ReplyMalformed, ReplyTimeout, SMTPProbe
+from fixtures.plugin import ComposeMessage, Connect
+from fixtures.probe import (
+    ConnectionLost,
+    HandshakeFailed,
+    ReplyMalformed,
+    ReplyTimeout,
+    SMTPProbe,
+    expect,
+)
 from fixtures.target import ControlPlane, Target, TargetEndpoint
 
 # The table of the seed (S8); a profile may know more regions.
@@ -120,6 +127,60 @@ def test_only_declared_ports_serve_smtp(target: Target) -> None:
             for port in USUAL_PORTS:
                 if port not in used:
                     must_not_serve(endpoint, address, port)
+
+
+@requirement("EPT-04")
+def test_declared_ports_with_implicit_tls_serve_the_same(
+    connect: Connect, target: Target, message: ComposeMessage, token: str
+) -> None:
+    """Ports declared for TLS from the start offer what the others offer behind STARTTLS."""
+    declared = target.claims("implicit_tls_ports") or ()
+    for endpoint in target.endpoints:
+        found = len(endpoint.implicit_tls)
+        wanted = len(declared) * len(endpoint.addresses)
+        must(found == wanted, f"{wanted} sockets with implicit TLS at {endpoint.key}", found)
+        for where in endpoint.implicit_tls:
+            with connect(endpoint.region, endpoint.type, address=where[0]) as upgraded:
+                must_serve_inside_tls(target, endpoint, where, upgraded)
+    if declared:
+        endpoint = target.endpoint(served_by(target, "primary"))
+        with inside_tls(target, endpoint, endpoint.implicit_tls[0]) as probe:
+            must_answer(probe.read_reply(), "220", "the service greets inside TLS")
+            must_answer(probe.ehlo(), "250", "EHLO is answered")
+            account = target.account()
+            must_answer(probe.auth_plain(account), "235", "credentials are the same at every port")
+            final = probe.submit(account.sender, target.recipient(token), message(token))
+            must_answer(final, "250", "mail is taken")
+        if target.sink is not None:
+            target.sink.wait_for(token=token)
+
+
+def must_serve_inside_tls(
+    target: Target, endpoint: TargetEndpoint, where: tuple[str, int], upgraded: SMTPProbe
+) -> None:
+    """Demand the greeting and the extensions that there are behind STARTTLS."""
+    greeting = upgraded.read_reply()
+    with inside_tls(target, endpoint, where) as probe:
+        must_answer(probe.read_reply(), str(greeting.code), "the greeting is the same inside TLS")
+        if greeting.code != 220:
+            # This network is not admitted here (CBR), at neither port.
+            return
+        expect("EHLO", upgraded.ehlo())
+        expect("STARTTLS", upgraded.starttls())
+        wanted = expect("EHLO", upgraded.ehlo()).keywords
+        offered = must_answer(probe.ehlo(), "250", "EHLO is answered").keywords
+        must(offered == wanted, f"what there is behind STARTTLS: {wanted}", offered)
+
+
+def inside_tls(target: Target, endpoint: TargetEndpoint, where: tuple[str, int]) -> SMTPProbe:
+    """Connect and shake hands at once, the certificate verified (RFC 8314 §3.3)."""
+    probe = SMTPProbe.connect(*where, context=target.tls_context, server_hostname=endpoint.host)
+    try:
+        probe.handshake()
+    except (ConnectionLost, HandshakeFailed) as failed:
+        probe.close()
+        must(condition=False, expected=f"TLS from the start at {where}", observed=failed)
+    return probe
 
 
 def must_not_serve(endpoint: TargetEndpoint, address: str, port: int) -> None:

@@ -127,6 +127,14 @@ def unknown_regions_in_dallas() -> None:
             return "us-south"
 
 
+def implicit_tls_in_clear() -> None:
+    from reference_relay.submission.listener import Listener
+
+    @around(Listener, "serve")
+    async def upgrading(original: Any, self: Any, listening: Any, **named: Any) -> None:
+        await original(self, listening, **{**named, "is_encrypted": False})
+
+
 def another_port_open() -> None:
     from reference_relay.submission.listener import Listener
     from reference_relay.submission.listening_socket import bind
@@ -168,6 +176,12 @@ MUTATIONS = {
     ),
     "unknown-regions-in-dallas": Mutation(
         ("EPT-03",), unknown_regions_in_dallas, "Unknown regions are served by us-south."
+    ),
+    "implicit-tls-in-clear": Mutation(
+        ("EPT-04",),
+        implicit_tls_in_clear,
+        "The port for implicit TLS greets in clear and waits for STARTTLS.",
+        target="vendor-2026",
     ),
     "another-port-open": Mutation(("EPT-04",), another_port_open, "Port 2525 serves SMTP, too."),
     "users-everywhere": Mutation(
