@@ -53,7 +53,7 @@ _VENDOR_RECIPIENTS = 50
 
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
-    """An endpoint, where it listens, and its certificate."""
+    """An endpoint, where it listens, its certificate, and the balancers before it."""
 
     endpoint: Endpoint
     addresses: tuple[str, ...]
@@ -61,6 +61,7 @@ class EndpointSettings:
     implicit_tls_ports: tuple[int, ...]
     certificate_file: Path
     key_file: Path
+    proxy_trusted: AddressSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,7 @@ def _endpoint(table: EndpointTable) -> EndpointSettings:
         table.implicit_tls_ports,
         table.certificate_file,
         table.key_file,
+        AddressSet.union(table.proxy_trusted),
     )
 
 

@@ -95,6 +95,20 @@ def _address(text: str) -> str:
         raise ValueError("expected an IP address like 127.0.0.1 or ::1") from None
 
 
+def _next_hop(text: str) -> str:
+    """Return a host name, or the literal of an address (RFC 5321 §4.1.3), however it is written."""
+    bare = re.sub(r"(?i)\A\[(?:IPv6:)?(.*)\]\Z", r"\1", text)
+    try:
+        address = ip_address(bare)
+    except ValueError:
+        if _DOMAIN.fullmatch(text) and not text.rpartition(".")[2].isdigit():
+            return text
+        raise ValueError(
+            "expected a host name like mail.example.net or an address like 192.0.2.1"
+        ) from None
+    return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
+
+
 def _addresses_of_zone(value: Any) -> AddressSet:
     return AddressSet.parse(str(value))
 
@@ -240,6 +254,8 @@ class EndpointTable(Table):
     certificate_file: ReadableFile
     key_file: ReadableFile
     outgoing_addresses: tuple[Address, ...] = ()
+    # Balancers that begin with a PROXY header; everybody else's octets are SMTP.
+    proxy_trusted: tuple[Annotated[AddressSet, PlainValidator(_addresses_of_zone)], ...] = ()
 
 
 class ZoneTable(Table):
@@ -297,7 +313,7 @@ class InstanceTable(Table):
 class SmarthostTable(Table):
     """The table [delivery.smarthost]: the one next hop of all mail."""
 
-    host: Annotated[str, Field(min_length=1)]
+    host: Annotated[str, AfterValidator(_next_hop)]
     port: Annotated[int, Field(ge=1, le=65535)] = 587
     username: str = ""
     password_file: ReadableFile | None = None

@@ -116,8 +116,9 @@ class Worker:
             context, limits=config.limits, rates=config.rates, switches=config.switches
         )
         for number, listener in self._listeners.items():
-            endpoint = config.endpoints[number].endpoint
-            listener.adopt(endpoint, prepared.tls_contexts[number], self._context)
+            settings = config.endpoints[number]
+            tls_context = prepared.tls_contexts[number]
+            listener.adopt(settings.endpoint, tls_context, self._context, settings.proxy_trusted)
 
     def status(self, queue_id: str) -> MessageStatus | None:
         """Return what became of a message of one of this worker's shards.
@@ -217,10 +218,12 @@ class Worker:
         listener = self._listeners.get(number)
         if listener is None:
             assert self._context is not None  # noqa: S101 - made before the doors are opened
+            settings = self._prepared.config.endpoints[number]
             listener = self._listeners[number] = Listener(
-                self._prepared.config.endpoints[number].endpoint,
+                settings.endpoint,
                 self._prepared.tls_contexts[number],
                 self._context,
+                settings.proxy_trusted,
             )
         return listener
 

@@ -22,6 +22,7 @@ from reference_relay.smtp.server_session import ServerSession
 from reference_relay.submission.answers import Answers
 from reference_relay.submission.context import SubmissionContext
 from reference_relay.submission.deadlines import Deadlines
+from reference_relay.submission.proxy_header import MalformedHeader, read_header
 from reference_relay.submission.tls_layer import TLSError, TLSLayer
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._tls: TLSLayer | None = None
         self._client_address = ""
+        # Octets of a PROXY header that is not complete; None where there is none to come.
+        self._header: bytes | None = None
         self._has_place = False
         self._is_choked = False
         self._is_reading = True
@@ -70,17 +73,28 @@ class Connection(asyncio.BufferedProtocol):
     # -- asyncio's side --------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Find a place, then greet, or shake hands first."""
+        """Begin, or wait for a trusted balancer's PROXY header first."""
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        address = self._client_address = str(peer[0]) if peer else ""
+        address = str(peer[0]) if peer else ""
         listener, context = self._listener, self._context
         assert listener is not None  # noqa: S101 - set until connection_lost
         listener.remember(self)
+        context.counters.connections += 1
+        if address in listener.balancers:
+            self._client_address, self._header = address, b""
+            due = self._deadlines.opened_at + context.limits.proxy_header_seconds
+            self._arm(due, self._header_is_late)
+        else:
+            self._begin(listener, address)
+
+    def _begin(self, listener: Listener, address: str) -> None:
+        """Find a place for this client, then greet, or shake hands first."""
+        context = self._context
+        self._client_address = address
         self._answers = Answers(
             self._session, context, listener.endpoint, self._session_id, address, self._go_on
         )
-        context.counters.connections += 1
         full = context.guard.admit_connection(address, context.limits, context.rates, context.now())
         if full is not None:
             self._turn_away(full, self._answers)
@@ -98,9 +112,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was read: one pass through TLS and session, one write."""
-        octets = _READ_BUFFER[:nbytes]
-        tls = self._tls
+        octets: bytes | memoryview = _READ_BUFFER[:nbytes]
         self._has_answered = False
+        if self._header is not None and not (octets := self._behind_header(self._header + octets)):
+            return
+        tls = self._tls
         if tls is None:
             self._session.receive_data(bytes(octets))
             self._converse()
@@ -159,13 +175,45 @@ class Connection(asyncio.BufferedProtocol):
             is_last_call: The time for open transactions is over.
         """
         session = self._session
-        if not session.is_waiting and (is_last_call or not session.is_in_transaction):
+        if self._header is not None:
+            self._end("no PROXY header before the end")
+        elif not session.is_waiting and (is_last_call or not session.is_in_transaction):
             self._say_farewell(replies.SHUTTING_DOWN)
 
     def abort(self) -> None:
         """Close at once, whatever is open."""
         if self._transport is not None:
             self._transport.abort()
+
+    def _behind_header(self, received: bytes) -> bytes:
+        """Begin with the client that a PROXY header names; return what came behind it."""
+        listener, transport = self._listener, self._transport
+        if listener is None or transport is None or transport.is_closing():
+            return b""
+        try:
+            header = read_header(received)
+        except MalformedHeader as malformed:
+            self._refuse_header(str(malformed))
+            return b""
+        if header is None:
+            self._header = received
+            return b""
+        self._header = None
+        self._begin(listener, header.client_address or self._client_address)
+        return b"" if transport.is_closing() else received[header.octets :]
+
+    def _header_is_late(self) -> None:
+        self._refuse_header("no complete header in time")
+
+    def _refuse_header(self, reason: str) -> None:
+        # Without a word: the balancer's client is to learn nothing that was meant for another.
+        context = self._context
+        context.counters.refuse_session("proxy-header")
+        peer = self._client_address
+        context.log_line(
+            f"proxy-header-refused session={self._session_id} peer={peer} reason={reason!a}"
+        )
+        self._end("no PROXY header")
 
     def _open(self, answers: Answers) -> None:
         """Greet or deny (D-11)."""

@@ -9,11 +9,14 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from reference_relay.service.address_set import AddressSet
 from reference_relay.service.model import Endpoint
 from reference_relay.submission.connection import Connection
 from reference_relay.submission.context import SubmissionContext
 from reference_relay.submission.listening_socket import BACKLOG, bind
 
+# Nobody is believed unasked.
+NO_BALANCERS = AddressSet()
 # Connections accepted before the loop turns to those it has; all of a flood would starve them.
 _ACCEPTED_AT_ONCE = 32
 # Ours: how long a goodbye may take to leave, once the time of a stop is over.
@@ -24,7 +27,11 @@ class Listener:
     """Serves one endpoint on one or more sockets."""
 
     def __init__(
-        self, endpoint: Endpoint, tls_context: ssl.SSLContext, context: SubmissionContext
+        self,
+        endpoint: Endpoint,
+        tls_context: ssl.SSLContext,
+        context: SubmissionContext,
+        balancers: AddressSet = NO_BALANCERS,
     ) -> None:
         self._connections: set[Connection] = set()
         self._is_empty = asyncio.Event()
@@ -32,12 +39,24 @@ class Listener:
         self._servers: list[asyncio.Server] = []
         self._numbers = itertools.count(1)
         self.is_stopping = False
-        self.adopt(endpoint, tls_context, context)
+        self.adopt(endpoint, tls_context, context, balancers)
 
     def adopt(
-        self, endpoint: Endpoint, tls_context: ssl.SSLContext, context: SubmissionContext
+        self,
+        endpoint: Endpoint,
+        tls_context: ssl.SSLContext,
+        context: SubmissionContext,
+        balancers: AddressSet = NO_BALANCERS,
     ) -> None:
-        """Serve connections from now on with these; those that are open keep what they have."""
+        """Serve connections from now on with these; those that are open keep what they have.
+
+        Args:
+            endpoint: What is served.
+            tls_context: With its certificate.
+            context: What all connections of the relay share.
+            balancers: Peers that begin with a PROXY header, and whose word on the client counts.
+        """
+        self.balancers = balancers
         self.endpoint = endpoint
         self.tls_context = tls_context
         self.context = context

@@ -26,6 +26,8 @@ class Limits:
     idle_seconds: float = 300.0
     # Ours: a handshake takes three round trips; a minute is for the slowest path.
     handshake_seconds: float = 60.0
+    # The PROXY protocol asks for at least three; a balancer sends its header with the first packet.
+    proxy_header_seconds: float = 5.0
     # Ours: bounds what a client can hold by sending an octet now and then.
     session_seconds: float = 3600.0
     # Ours: unread octets at which reading pauses until the open question is answered.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reference_relay.config import Config, ConfigError, load_config
+from reference_relay.delivery.route import address_of_literal
 from reference_relay.service.model import Endpoint, EndpointType
 from reference_relay.service.passwords import CostProfile
 
@@ -256,6 +257,12 @@ def test_the_vendor_profile_takes_fifty_recipients(folder: Path) -> None:
         ("[log]", "[workers]\ncount = true\n[log]", "workers.count: expected a number from 1"),
         ("[log]", '[workers]\ncount = "many"\n[log]', "workers.count: expected a number"),
         ("[log]", '[workers]\nloop = "trio"\n[log]', "workers.loop: expected one of asyncio"),
+        (
+            "port = 0",
+            'port = 0\nproxy_trusted = ["balancer.example"]',
+            "endpoint[0].proxy_trusted[0]: 'balancer.example': expected an address",
+        ),
+        ("port = 0", 'port = 0\nproxy_trusted = "127.0.0.1"', "endpoint[0].proxy_trusted: exp"),
         ("port = 0", "port = 0\nimplicit_tls_ports = 465", "endpoint[0].implicit_tls_ports: exp"),
         ("port = 0", "port = 0\nimplicit_tls_ports = [-1]", "endpoint[0].implicit_tls_ports[0]"),
         ("[log]", "[log", "expected TOML: "),
@@ -365,3 +372,43 @@ def test_an_absent_or_unreadable_file(folder: Path) -> None:
     binary.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="expected a TOML file in UTF-8"):
         load_config(binary)
+
+
+@pytest.mark.parametrize(
+    ("written", "taken"),
+    [
+        ("127.0.0.1", "[127.0.0.1]"),
+        ("[127.0.0.1]", "[127.0.0.1]"),
+        ("::1", "[IPv6:::1]"),
+        ("[::1]", "[IPv6:::1]"),
+        ("[ipv6:2001:DB8::1]", "[IPv6:2001:db8::1]"),
+        ("mail.example.net", "mail.example.net"),
+        ("localhost", "localhost"),
+    ],
+)
+def test_a_smarthost_is_a_name_or_an_address(folder: Path, written: str, taken: str) -> None:
+    """An address needs no brackets: mail to a name that can never resolve would wait for days."""
+    config = load(folder, changed("[delivery]", f'[delivery]\nsmarthost = {{host="{written}"}}'))
+    assert config.delivery.smarthost is not None
+    assert config.delivery.smarthost.host == taken
+    assert taken[0] != "[" or address_of_literal(taken) is not None
+
+
+@pytest.mark.parametrize("written", ["", "127.0.0", "127.0.0.256", "[a.example]", "a b", "x:25"])
+def test_a_smarthost_that_cannot_be_is_refused(folder: Path, written: str) -> None:
+    """Neither a name nor an address: the problem names the key and shows both forms."""
+    text = changed("[delivery]", f'[delivery]\nsmarthost = {{host="{written}"}}')
+    assert problems(folder, text) == [
+        "delivery.smarthost.host: expected a host name like mail.example.net "
+        "or an address like 192.0.2.1"
+    ]
+
+
+def test_trusted_balancers(folder: Path) -> None:
+    """Nobody is a balancer unless the file says so; subnets and ranges are taken."""
+    assert "127.0.0.1" not in load(folder).endpoints[0].proxy_trusted
+    text = 'port = 0\nproxy_trusted = ["127.0.0.1/32", "10.0.0.1-10.0.0.9"]'
+    trusted = load(folder, changed("port = 0", text)).endpoints[0].proxy_trusted
+    assert "127.0.0.1" in trusted
+    assert "10.0.0.9" in trusted
+    assert "127.0.0.2" not in trusted
