@@ -9,13 +9,11 @@ from http import HTTPStatus
 from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from reference_relay.clock import LATEST, Clock
 from reference_relay.management.envelope import Problem, Refused
-
-# Ours: a wait that lasts longer is asked for again.
-_LONGEST_WAIT_SECONDS = 60.0
+from reference_relay.management.models import Body, Wait
 
 
 class HasClock(Protocol):
@@ -42,18 +40,14 @@ class ClockEntry(BaseModel):
     is_virtual: bool
 
 
-class Advance(BaseModel):
+class Advance(Body):
     """How far to move on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     seconds: float = Field(ge=0, le=LATEST, allow_inf_nan=False)
 
 
-class Set(BaseModel):
+class Set(Body):
     """Which time to move on to, in seconds since the epoch; never back."""
-
-    model_config = ConfigDict(extra="forbid")
 
     seconds: float = Field(ge=0, le=LATEST, allow_inf_nan=False)
 
@@ -65,7 +59,7 @@ def routes(relay: HasClock) -> APIRouter:
     @router.get("")
     async def read(
         until: Annotated[float, Query(ge=0, le=LATEST, allow_inf_nan=False)] = 0.0,
-        wait: Annotated[float, Query(ge=0, le=_LONGEST_WAIT_SECONDS, allow_inf_nan=False)] = 30.0,
+        wait: Wait = 30.0,
     ) -> ClockEntry:
         """Read the clock, at the latest after `wait` seconds, at once if `until` has been."""
         with contextlib.suppress(TimeoutError):

@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
+from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from reference_relay.mail.address import domain_key
@@ -58,6 +59,10 @@ Name = Annotated[str, Field(min_length=1, max_length=250, pattern=_PLAIN)]
 Description = Annotated[str, Field(min_length=1, max_length=250, pattern=_PLAIN)]
 # A user may be made with an empty one, but not changed to it.
 FirstDescription = Annotated[str, Field(max_length=250, pattern=_PLAIN)]
+
+
+# Ours: real seconds; a wait that lasts longer is asked for again.
+Wait = Annotated[float, Query(ge=0, le=60, allow_inf_nan=False)]
 
 
 class Body(BaseModel):

@@ -17,15 +17,20 @@ from reference_relay.management.tests.served import TOKEN, served
 CONFIGURATION = str(Path(__file__).with_name("schemathesis.toml"))
 
 
-def main(examples: int) -> int:
-    """Serve an API with a store in memory and ask it."""
+# "coverage" is every boundary of every value, some 2,500 requests: for the session of its own.
+ALL_PHASES = "examples,coverage,fuzzing,stateful"
+QUICK_PHASES = "fuzzing,stateful"
+
+
+def main(examples: int, phases: str = ALL_PHASES) -> int:
+    """Serve an API with a store in memory and ask it; return schemathesis' exit status."""
     with served() as api:
         described = asked(api, "GET", "/openapi.json").body
         operations = sum(map(len, described["paths"].values()))
         words = [
             *(str(Path(sys.executable).with_name("schemathesis")), "--config-file", CONFIGURATION),
             *("run", f"{api.url}/openapi.json", "-H", f"Authorization: Bearer {TOKEN}"),
-            *("--checks", "all", "--seed", "587", "--no-color"),
+            *("--phases", phases, "--checks", "all", "--seed", "587", "--no-color"),
             *("--max-examples", str(-(-examples // operations))),
         ]
         hooks = "reference_relay.management.tests.schemathesis_hooks"

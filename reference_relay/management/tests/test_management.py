@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -23,6 +23,7 @@ from reference_relay.management.server import ManagementServer
 from reference_relay.management.tests.served import Domains
 from reference_relay.queue.queue import QueueError
 from reference_relay.queue.queued_message import (
+    MessageState,
     MessageStatus,
     Obeyed,
     Order,
@@ -224,6 +225,41 @@ def test_messages_are_listed_page_by_page(port: int) -> None:
     assert ask(port, "/lab/v1/messages").body["next"] is None
 
 
+@pytest.mark.parametrize("until", ["settled", "delivered"])
+def test_a_wait_ends_with_what_is_waited_for(
+    port: int, monkeypatch: pytest.MonkeyPatch, until: str
+) -> None:
+    """Whoever waits for a state has the answer when it has come, long before the limit."""
+    (recipient,) = KNOWN.recipients
+    young = replace(recipient, history=recipient.history[:1])
+    states = [
+        replace(KNOWN, recipients=(young,)),
+        replace(KNOWN, recipients=(recipient, young)),
+        replace(KNOWN, state=MessageState.SETTLED),
+    ]
+
+    async def status(_: str) -> MessageStatus:
+        return states.pop(0)
+
+    monkeypatch.setattr(RELAY, "status", status)
+    answer = ask(port, f"/lab/v1/messages/KNOWN?until={until}&wait=9")
+    assert states == []
+    assert answer.body["state"] == "settled"
+
+
+def test_a_wait_for_mail_ends_with_the_first(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that is waited for comes with its first message, or empty at the limit."""
+    pages: list[list[MessageStatus]] = [[], [], [KNOWN]]
+
+    async def select(_: Selection) -> list[MessageStatus]:
+        return pages.pop(0) if pages else []
+
+    monkeypatch.setattr(RELAY, "select", select)
+    assert len(ask(port, "/lab/v1/messages?wait=9").body["messages"]) == 1
+    assert ask(port, "/lab/v1/messages?wait=0.05").body["messages"] == []
+    assert ask(port, "/lab/v1/messages/KNOWN?until=settled&wait=0.05").body["state"] == "queued"
+
+
 def test_the_queue_is_counted(port: int) -> None:
     """Every place is named, and the sum."""
     assert ask(port, "/lab/v1/queue").body == {
@@ -242,6 +278,7 @@ def test_an_order_reaches_the_queue(port: int) -> None:
     ("body", "status"),
     [
         ({"order": "hold"}, 400),
+        ({"order": "hold", "all": "yes"}, 400),
         ({"order": "hold", "all": True, "queue_ids": ["A1"]}, 400),
         ({"order": "burn", "all": True}, 400),
         ({"order": "hold", "queue_ids": ["A1"] * 1001}, 400),
@@ -261,6 +298,10 @@ def test_an_order_that_cannot_be(port: int, body: Any, status: int) -> None:
         ("/lab/v1/messages/NOPE", "GET", 404, "message_not_found"),
         ("/lab/v1/messages?limit=101", "GET", 400, "bad_request"),
         ("/lab/v1/messages?accepted_from=2026-01-01", "GET", 400, "bad_request"),
+        ("/lab/v1/messages?accepted_from=0.5", "GET", 400, "bad_request"),
+        ("/lab/v1/messages?wait=61", "GET", 400, "bad_request"),
+        ("/lab/v1/messages/KNOWN?until=submitted", "GET", 400, "bad_request"),
+        ("/lab/v1/messages/NOPE?until=settled&wait=9", "GET", 404, "message_not_found"),
         ("/lab/v1/regions/us-west/endpoints", "GET", 404, "region_not_found"),
         ("/lab/v1/regions/US-South/endpoints", "GET", 404, "region_not_found"),
         ("/nowhere", "GET", 404, "not_found"),

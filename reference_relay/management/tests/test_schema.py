@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from reference_relay.management.tests.ask_everything import QUICK_PHASES, main
 from reference_relay.management.tests.asking import asked
 from reference_relay.management.tests.served import Served, served
 
@@ -27,3 +28,8 @@ def test_the_description_is_openapi_31(api: Served) -> None:
     ]
     assert len(ids) == len(set(ids))
     assert {"create_smtp_configuration", "update_verify_smtp", "replace_zone"} < set(ids)
+
+
+def test_the_api_is_as_it_is_described() -> None:
+    """Of 200 examples, sequences of calls included, none has an answer that is not described."""
+    assert main(200, QUICK_PHASES) == 0
