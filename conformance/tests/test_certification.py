@@ -459,6 +459,17 @@ def test_a_target_that_throttles_is_not_accused(tmp_path: Path) -> None:
     assert "message rate exceeded" in ended.row("SND-01")["reason"]
 
 
+def test_the_service_of_2026_says_what_it_does_not_claim(tmp_path: Path) -> None:
+    """465 is served and checked; choices below an RFC are named and count as no pass."""
+    command = ["-m", "conformance", "certify", "--target", "vendor-2026", "--out", str(tmp_path)]
+    ended = read_back(*started([*command, "--only", "EPT-04,PATH-23,RPL-09"]), tmp_path)
+    assert ended.exit_code == 0, ended.said
+    wanted = {"EPT-04": "met", "PATH-23": "not claimed", "RPL-09": "not claimed"}
+    assert ended.verdicts() == wanted
+    assert "50 recipients" in ended.row("PATH-23")["reason"]
+    assert "235 2.0.0" in ended.row("RPL-09")["reason"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--only", "NOPE"], ["--only", ""], ["--target", "nowhere.toml"], ["--", "--no-such-option"]],

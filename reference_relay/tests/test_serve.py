@@ -6,6 +6,7 @@ import http.client
 import json
 import signal
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,29 @@ def test_it_starts_serves_and_stops(source: Path, number: signal.Signals) -> Non
             assert replies.readline() == ""
         assert program.status() == 0
     assert "Traceback" not in program.errors
+
+
+def test_balancers_of_the_file_name_their_clients(source: Path) -> None:
+    """`proxy_trusted` and the zones of the same file: a named client is let in or denied by CBR."""
+    changed(source, "certificate_file", 'proxy_trusted = ["127.0.0.1/32"]\ncertificate_file')
+    with Program("serve", "--config", str(source)) as program:
+        (endpoint,) = ready_line(program)["endpoints"]
+        for client, code in (("127.0.0.1", "220 "), ("192.0.2.1", "554 ")):
+            ports = struct.pack("!HH", 40000, 587)
+            names = socket.inet_aton(client) + socket.inet_aton("127.0.0.1") + ports
+            line = f"PROXY TCP4 {client} 127.0.0.1 40000 587\r\n".encode()
+            block = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + names
+            for header in (line, block):
+                address = (endpoint["address"], endpoint["port"])
+                with socket.create_connection(address, timeout=10) as balancer:
+                    balancer.sendall(header)
+                    assert balancer.recv(4).decode() == code, (client, header)
+
+
+def test_a_smarthost_that_cannot_be_is_no_start(source: Path) -> None:
+    """Exit 2 with the key and what to write: accepted mail would wait for it in silence."""
+    changed(source, "[delivery]", '[delivery]\nsmarthost = { host = "127.0.0.256" }')
+    assert "delivery.smarthost.host: expected a host name like" in refusal(source)
 
 
 def test_management_needs_the_token_that_was_shown(source: Path) -> None:
