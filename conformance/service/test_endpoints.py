@@ -177,7 +177,7 @@ def inside_tls(target: Target, endpoint: TargetEndpoint, where: tuple[str, int])
     probe = SMTPProbe.connect(*where, context=target.tls_context, server_hostname=endpoint.host)
     try:
         probe.handshake()
-    except (ConnectionLost, HandshakeFailed) as failed:
+    except HandshakeFailed as failed:
         probe.close()
         must(condition=False, expected=f"TLS from the start at {where}", observed=failed)
     return probe
