@@ -159,7 +159,11 @@ def must_serve_inside_tls(
     target: Target, endpoint: TargetEndpoint, where: tuple[str, int], upgraded: SMTPProbe
 ) -> None:
     """Demand the greeting and the extensions that there are behind STARTTLS."""
-    greeting = upgraded.read_reply()
+    try:
+        greeting = upgraded.read_reply()
+    except ConnectionLost:
+        remark(f"{endpoint.key} at {where[0]} admits no client here")
+        return
     with inside_tls(target, endpoint, where) as probe:
         must_answer(probe.read_reply(), str(greeting.code), "the greeting is the same inside TLS")
         if greeting.code != 220:
