@@ -158,8 +158,8 @@ def asking() -> Iterator[None]:
 
 
 @contextmanager
-def signed_in(target: Target, account: Account) -> Iterator[SMTPProbe]:
-    """Open a session of this account at the first endpoint."""
+def secured(target: Target) -> Iterator[SMTPProbe]:
+    """Open a session with TLS at the first endpoint."""
     endpoint = target.endpoint()
     with SMTPProbe.connect(
         endpoint.addresses[0],
@@ -171,6 +171,13 @@ def signed_in(target: Target, account: Account) -> Iterator[SMTPProbe]:
         expect("EHLO", probe.ehlo())
         expect("STARTTLS", probe.starttls())
         expect("EHLO", probe.ehlo())
+        yield probe
+
+
+@contextmanager
+def signed_in(target: Target, account: Account) -> Iterator[SMTPProbe]:
+    """Open a session of this account at the first endpoint."""
+    with secured(target) as probe:
         must_answer(probe.auth_plain(account), "235", "the credentials are right")
         yield probe
 
@@ -179,6 +186,13 @@ def reply_to_mail(target: Target, account: Account) -> Reply:
     """Begin a transaction in a session of its own and return the reply to MAIL."""
     with signed_in(target, account) as probe:
         return probe.mail(account.sender)
+
+
+def reply_to_sender(target: Target, account: Account) -> Reply:
+    """Return the reply to MAIL in a session of its own, or to AUTH where that refuses already."""
+    with secured(target) as probe:
+        reply = probe.auth_plain(account)
+        return probe.mail(account.sender) if reply.is_positive else reply
 
 
 def submit(target: Target, account: Account, token: str, recipient: str) -> None:

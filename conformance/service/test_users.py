@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
 
-from conformance.judgement import must
+from conformance.judgement import must, remark
 from conformance.requirement import requirement
+from conformance.service.sender_domain import VERIFIED, SenderDomain, asking, reply_to_sender
 from conformance.service.tenancy import Tenancy, must_not_go_on
 from conformance.steps import must_answer, must_refuse
 from fixtures.plugin import Connect, NothingArrived
@@ -177,6 +180,33 @@ def test_without_the_approval_nothing_is_sent(secure: Connect, target: Target) -
     if answer.is_positive:
         answer = probe.mail(account.sender)
     must_refuse(answer, "the approval is pending", ("550 5.7.1", "535 5.7.8"))
+
+
+@requirement("USR-07")
+def test_only_all_three_together_send(new_domain: Callable[..., SenderDomain]) -> None:
+    """Of the eight combinations of SPF, DKIM and approval one sends; refusals name what is not."""
+    own = new_domain()
+    with asking():
+        account = own.user(own.control.add_user(own.registration))
+    for is_approved in (False, True):
+        if is_approved:
+            with asking():
+                own.control.approve(own.registration)
+        for spf, dkim in product((False, True), repeat=2):
+            published = {"spf": spf, "dkim": dkim}
+            own.publish(**{type: None for type, is_there in published.items() if not is_there})
+            for type, is_there in published.items():
+                state = own.verify(type)
+                must((state == VERIFIED) is is_there, f"{type} as published: {is_there}", state)
+            reply = reply_to_sender(own.target, account)
+            missing = [type for type, is_there in published.items() if not is_there]
+            missing += [] if is_approved else ["approv"]
+            if not missing:
+                must_answer(reply, "250", "all three are there")
+                continue
+            must_refuse(reply, f"missing: {missing}", ("550 5.7.1", "535 5.7.8"))
+            if not all(word in reply.text.lower() for word in missing):
+                remark(f"the refusal does not name what is missing, {missing}: {reply.text}")
 
 
 @requirement("USR-08")

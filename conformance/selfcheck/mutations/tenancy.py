@@ -150,6 +150,19 @@ def approval_not_needed() -> None:
     replace(Standing, "missing", lenient)
 
 
+def either_record_will_do() -> None:
+    from reference_relay.service.model import Standing
+
+    original = Standing.missing.fget  # type: ignore[attr-defined]
+
+    def missing(self: Standing) -> tuple[str, ...]:
+        found: tuple[str, ...] = original(self)
+        is_bare = {"SPF", "DKIM"} <= {*found}
+        return tuple(one for one in found if is_bare or one == "approval")
+
+    replace(Standing, "missing", property(missing))
+
+
 def five_contacts() -> None:
     from reference_relay.management.lab_service import Questionnaire
 
@@ -192,5 +205,8 @@ MUTATIONS = {
         ("USR-06",), deleted_users_stay, "A user who was known once is known for ever."
     ),
     "approval-not-needed": Mutation(("USR-07",), approval_not_needed, "Nobody has to approve."),
+    "either-record-will-do": Mutation(
+        ("USR-07",), either_record_will_do, "One of the two records is enough."
+    ),
     "five-contacts": Mutation(("USR-08",), five_contacts, "Any number of contacts will do."),
 }
