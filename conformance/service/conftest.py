@@ -20,11 +20,10 @@ from conformance.steps import (
     send_content,
     sender_of,
 )
-from fixtures.plugin import PROFILE, Arrived, Connect, LogIn
+from fixtures.plugin import Arrived, Connect, LogIn
 from fixtures.probe import stuffed
 from fixtures.sink import Delivery, SinkMX
 from fixtures.target import Target
-from fixtures.world import open_target
 
 NewDomain = Callable[..., SenderDomain]
 
@@ -69,17 +68,6 @@ def content_refused(
         nothing_arrived(token)
 
     return refused
-
-
-@pytest.fixture(scope="session")
-def rehearsal(pytestconfig: pytest.Config, target: Target) -> Iterator[Target]:
-    """The relay under test, or, if it is ours, one whose clock nobody else goes by."""
-    profile = pytestconfig.stash[PROFILE]
-    if not profile.is_embedded:
-        yield target
-        return
-    with open_target(profile, relay_command=pytestconfig.getoption("--relay-command")) as own:
-        yield own
 
 
 @pytest.fixture
