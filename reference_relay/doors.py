@@ -11,6 +11,8 @@ from reference_relay.config import Config
 from reference_relay.refusal import not_free, refusal
 from reference_relay.submission.listening_socket import bind
 
+_CHOICES = 10
+
 
 @dataclass(frozen=True, slots=True)
 class BoundEndpoint:
@@ -72,26 +74,53 @@ def open_doors(config: Config, workers: int) -> Doors:
             wanted = [("port", settings.port, False)]
             wanted += [("implicit_tls_ports", port, True) for port in settings.implicit_tls_ports]
             for key, port, is_encrypted in wanted:
-                for address in settings.addresses:
-                    try:
-                        sockets = _sockets(address, port, workers)
-                    except OSError as error:
-                        where = f"{address} port {port}"
-                        problem = not_free(where, error)
-                        raise refusal(config, f"endpoint[{number}].{key}", problem) from None
+                try:
+                    rows = _rows(settings.addresses, port, workers)
+                except _Taken as taken:
+                    problem = not_free(taken.place, taken.error)
+                    raise refusal(config, f"endpoint[{number}].{key}", problem) from None
+                for address, sockets in zip(settings.addresses, rows, strict=True):
                     for own, listening in zip(by_worker, sockets, strict=True):
                         undo.callback(listening.close)
                         own.append(Door(number, listening, is_encrypted))
-                    # An endpoint has one port on all of its addresses, the kernel's choice too.
-                    port = _port(sockets[0])
                     bound.append(
                         BoundEndpoint(
                             *(endpoint.region, endpoint.type.value, endpoint.host),
-                            *(address, port, is_encrypted),
+                            *(address, _port(sockets[0]), is_encrypted),
                         )
                     )
         undo.pop_all()
     return Doors(tuple(bound), tuple(map(tuple, by_worker)))
+
+
+class _Taken(Exception):
+    """An address or port cannot be had."""
+
+    def __init__(self, place: str, error: OSError) -> None:
+        super().__init__(place)
+        self.place = place
+        self.error = error
+
+
+def _rows(addresses: Sequence[str], port: int, count: int) -> list[Sequence[socket.socket]]:
+    """Bind one port on every address; the kernel's choice, if it is to choose, is one for all."""
+    for attempt in range(1, _CHOICES + 1):
+        rows: list[Sequence[socket.socket]] = []
+        chosen = port
+        for address in addresses:
+            try:
+                rows.append(_sockets(address, chosen, count))
+            except OSError as error:
+                for listening in (each for row in rows for each in row):
+                    listening.close()
+                # What is free on the first address may be in use on the next.
+                if port or not rows or attempt == _CHOICES:
+                    raise _Taken(f"{address} port {chosen}", error) from error
+                break
+            chosen = _port(rows[0][0])
+        else:
+            return rows
+    raise AssertionError("unreachable")
 
 
 def _sockets(address: str, port: int, count: int) -> Sequence[socket.socket]:
