@@ -63,13 +63,16 @@ def _trials(requirements: Sequence[str], names: Sequence[str], jobs: int) -> Ite
     in CPython 3.11 an executor that replaces its processes can wait for ever (gh-115634).
     """
     size = jobs * _TRIALS_OF_A_PROCESS
-    for start in range(0, len(names), size):
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
-            batch = [pool.submit(control, requirements)] if start == 0 else []
-            batch += [pool.submit(attempt, name) for name in names[start : start + size]]
-            for done in as_completed(batch, timeout=_BATCH_SECONDS):
-                yield done.result()
+    context = multiprocessing.get_context("spawn")
+    # The control takes as long as a hundred mutations: beside them, so that no batch waits for it.
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as apart:
+        unbroken = apart.submit(control, requirements)
+        for start in range(0, len(names), size):
+            with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
+                batch = [pool.submit(attempt, name) for name in names[start : start + size]]
+                for done in as_completed(batch, timeout=_BATCH_SECONDS):
+                    yield done.result()
+        yield unbroken.result(timeout=_BATCH_SECONDS)
 
 
 @contextlib.contextmanager
@@ -101,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m conformance.selfcheck", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="mutations to try; default all")
     parser.add_argument(
-        "--jobs", type=int, default=2, metavar="N", help="certifications at a time (default 2)"
+        "--jobs", type=int, default=3, metavar="N", help="mutations at a time (default 3)"
     )
     return parser
 
