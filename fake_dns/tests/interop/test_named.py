@@ -71,7 +71,7 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     path = directory / "named.conf"
     path.write_text(_NAMED.format(directory=directory, port=port, file=MASTER_FILE))
     words = [tool("named"), "-g", "-c", str(path), "-p", str(port)]
-    with running(words, directory, lambda: listens(port)):
+    with running(words, directory, lambda: listens(port) and has_loaded(port)):
         yield port
 
 
@@ -89,6 +89,11 @@ def ask(port: int, name: str, type: str) -> dns.message.Message:
     query.flags &= ~dns.flags.RD
     reply, _ = dns.query.udp_with_fallback(query, "127.0.0.1", 5, port)
     return reply
+
+
+def has_loaded(port: int) -> bool:
+    """Whether the zone is served: named listens first, and says SERVFAIL until it has read it."""
+    return bool(ask(port, "@", "SOA").flags & dns.flags.AA)
 
 
 def section(section: list[dns.rrset.RRset]) -> set[tuple[str, int, str, str]]:
