@@ -170,7 +170,7 @@ def _controls(request: pytest.FixtureRequest) -> Iterator[Controls | None]:
         yield None
         return
     try:
-        target = request.getfixturevalue("target")
+        target = request.getfixturevalue("relay_under_test")
     except ProfileError as error:
         request.config.stash[_USAGE_ERROR] = str(error)
         pytest.exit("wrong profile", pytest.ExitCode.USAGE_ERROR)

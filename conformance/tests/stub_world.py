@@ -19,7 +19,7 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-def target() -> object:
+def relay_under_test() -> object:
     """No relay at all."""
     return object()
 
