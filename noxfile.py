@@ -142,7 +142,7 @@ def powercut(session: nox.Session) -> None:
 def load_tests(session: nox.Session) -> None:
     """The tests of the generator itself: Locust against the real relay, in processes of its own."""
     install(session, "load")
-    session.run("pytest", "-p", "no:locust", "loadtests/live", *session.posargs)
+    session.run("pytest", "-p", "no:locust", *(session.posargs or ["loadtests/live"]))
 
 
 @nox.session(default=False)
