@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conformance.interop.tools import tool
+from conformance.interop.tools import demand, tool
 from conformance.judgement import must
 from conformance.requirement import requirement
 from conformance.rfc4954.credentials import need_mechanism
@@ -35,7 +35,7 @@ def test_swaks_submits(
 ) -> None:
     """Swaks submits with each mechanism, and with many recipients in one segment."""
     need_mechanism(target, mechanism)
-    program = tool("swaks")
+    program = _swaks_with_tls()
     account, endpoint = target.account(), target.endpoint()
     recipients = min(recipients, target.claims("recipients") or 100)
     names = [target.recipient(f"{token}-{number}") for number in range(recipients)]
@@ -61,3 +61,11 @@ def test_swaks_submits(
     seen = done.stdout[-2000:] + done.stderr[-500:]
     must(done.returncode == 0, expected="a successful submission", observed=seen)
     wait_for_each(sink, token, names)
+
+
+def _swaks_with_tls() -> str:
+    """Find swaks, and the Perl module without which it is no client of a submission service."""
+    program = tool("swaks")
+    able = subprocess.run([program, "--support"], capture_output=True, timeout=30, check=False)
+    demand(b"TLS not available" not in able.stdout + able.stderr, "swaks with Net::SSLeay")
+    return program
