@@ -150,5 +150,15 @@ def anybody_may_send() -> None:
 
     @around(accept, "judge_sender")
     def accepted(original: Broken, context: Any, *rest: Any) -> Any:
-        configuration = context.directory().configurations[0]
-        return context.directory().account(configuration.users[0].username)
+        reverse_path = rest[-1]
+        return some_account(context.directory(), reverse_path.domain if reverse_path else "")
+
+
+def some_account(directory: Any, domain: str = "") -> Any:
+    """Return an account that may send, in each world the same one; of this domain if it has one.
+
+    The directory's own order is by random ids, and not every configuration has a user.
+    """
+    usable = [one for one in directory.configurations if one.users and not one.verification.missing]
+    chosen = min(usable, key=lambda one: (one.domain != domain, one.domain))
+    return directory.account(chosen.users[0].username)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.selfcheck.mutation import Mutation
-from conformance.selfcheck.patching import Broken, around, replace
+from conformance.selfcheck.patching import Broken, around, replace, some_account
 
 
 def belongs_if(judge: Callable[[str, str], bool]) -> None:
@@ -173,7 +173,7 @@ def refusal_bounced() -> None:
             envelope=Envelope(None, (Recipient(Mailbox(local_part, domain)),)),
             content=b"From: <>\r\nSubject: refused\r\n\r\nYour message was refused.\r\n",
             endpoint=self._endpoint.key,
-            configuration_id=self._context.directory().configurations[0].id,
+            configuration_id=some_account(self._context.directory()).configuration.id,
             accepted_at=self._context.now(),
         )
         self._bounce = asyncio.get_running_loop().create_task(self._context.queue.commit(bounce))
