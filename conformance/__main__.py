@@ -10,6 +10,7 @@ from pathlib import Path
 from conformance.certification import Order, certify, console_beside_pytest
 from conformance.selfcheck import instrument
 from conformance.verdict import ExitCode
+from fixtures.external import addressed_endpoints
 from fixtures.profile import ProfileError, load_profile
 
 _EXIT_CODES = """\
@@ -80,7 +81,8 @@ def _add_options(certify_command: argparse.ArgumentParser) -> None:
 def _is_somebody_else(target: str) -> bool:
     """Tell whether a profile is of a relay that we do not start; a wrong one is told later."""
     try:
-        return not load_profile(target).is_embedded
+        profile = load_profile(target)
+        return not profile.is_embedded and bool(addressed_endpoints(profile))
     except ProfileError:
         return False
 

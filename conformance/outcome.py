@@ -23,6 +23,7 @@ from conformance.judgement import (
 )
 from conformance.passive import Examination
 from conformance.verdict import Verdict
+from fixtures.budget import BudgetSpent, BudgetTooSmall
 from fixtures.probe import (
     ConnectionLost,
     HandshakeFailed,
@@ -129,11 +130,11 @@ def finding_of(error: BaseException) -> Finding:
             return Finding(Verdict.NOT_MET, error.expected, error.observed)
         case AssertionError():
             return Finding(Verdict.NOT_MET, observed=str(error) or _line_of(error))
-        case NotObservable() | NotAvailable():
+        case NotObservable() | NotAvailable() | BudgetTooSmall():
             return Finding(Verdict.NOT_OBSERVABLE, reason=str(error))
         case NotClaimed():
             return Finding(Verdict.NOT_CLAIMED, reason=str(error))
-        case Inconclusive() | Throttled():
+        case Inconclusive() | Throttled() | BudgetSpent():
             return Finding(Verdict.INCONCLUSIVE, reason=str(error))
         case Refused() if error.reply.is_permanent:
             # A check asks for a whole transaction only where it must be accepted.

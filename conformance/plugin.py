@@ -34,6 +34,7 @@ from conformance.passive import combined, examine
 from conformance.patience import Patience, signs_of_throttling
 from conformance.requirement import MARK, ids_of
 from conformance.verdict import Verdict
+from fixtures.budget import current_budget
 from fixtures.target import ProfileError
 from fixtures.transcript import SECRETS, Recorder, Transcript, current_recorder
 
@@ -65,6 +66,8 @@ class _Running:
         self.recorder: Recorder | None = None
         self.duration_seconds = 0.0
         self._attempts_before = 0
+        self._pauses_before = current_budget().pauses
+        self._has_waited = False
 
     def start_again(self) -> None:
         """Forget how the last attempt ended; what was said in it stays on the record."""
@@ -72,6 +75,19 @@ class _Running:
         self.notes.remarks.clear()
         self.notes.held.clear()
         self._attempts_before = len(self.transcripts)
+        self._pauses_before = current_budget().pauses
+
+    @property
+    def was_paced(self) -> bool:
+        """Whether the budget put a pause into this attempt."""
+        return current_budget().pauses > self._pauses_before
+
+    def may_wait(self) -> bool:
+        """Wait once until an attempt may go without pauses; False if that was done before."""
+        is_first, self._has_waited = not self._has_waited, True
+        if is_first:
+            current_budget().start_afresh()
+        return is_first
 
     @property
     def transcripts_of_attempt(self) -> list[Transcript]:
@@ -211,6 +227,8 @@ def _sane_target(request: pytest.FixtureRequest, _controls: Controls | None) -> 
         running.doubt("the target throttles, and another client of the check may have been put off")
     elif not is_sane:
         running.doubt("the target did not survive to confirm it")
+    elif running.was_paced:
+        running.doubt("the pauses that [budget] asks for came between")
     elif _controls.went_beyond(running.transcripts):
         running.doubt(f"the sanity dialogue fails there too ({_controls.first.trouble})")
 
@@ -252,6 +270,8 @@ def _may_try_again(running: _Running, controls: Controls) -> bool:
     if not running.went_wrong:
         controls.patience.relax()
         return False
+    if running.was_paced and running.may_wait():
+        return True
     if not signs_of_throttling(running.transcripts_of_attempt):
         return False
     return controls.patience.pause()

@@ -10,6 +10,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 
+from fixtures.budget import BudgetSpent, BudgetTooSmall
 from fixtures.probe import (
     ConnectionLost,
     HandshakeFailed,
@@ -89,6 +90,9 @@ def run(target: Target, when: str, *, timeout_seconds: float = 10.0) -> Sanity:
             probe.submit(account.sender, recipient, _message(account.sender, recipient))
             stage = Stage.ACCEPTED
             probe.quit()
+    except (BudgetSpent, BudgetTooSmall) as spent:
+        # Nothing that the target did: it is as far as we let it come.
+        return Sanity(when, stage, str(spent), is_throttled=True)
     except (ConnectionLost, HandshakeFailed, Refused, ReplyMalformed, ReplyTimeout) as trouble:
         if stage < Stage.ACCEPTED:
             is_throttled = isinstance(trouble, Throttled) or (

@@ -60,8 +60,11 @@ class Site:
         """Describe the relay of a profile.
 
         Raises:
-            NotReady: It has no account to send with.
+            NotReady: It has no account to send with, or a budget that no load can keep.
         """
+        if target.profile.budget.limits_traffic:
+            remedy = "a load run goes beyond any; leave [budget] out if its owner permits that"
+            raise NotReady(f"{target.profile.source}: budget: {remedy}")
         try:
             account = target.account()
         except NotAvailable as error:

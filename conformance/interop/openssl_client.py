@@ -9,6 +9,7 @@ import time
 from types import TracebackType
 from typing import Self
 
+from fixtures.budget import Transactions, current_budget
 from fixtures.probe import ConnectionLost, Reply, ReplyMalformed, ReplyTimeout
 from fixtures.reply import take_reply
 from fixtures.target import TargetEndpoint
@@ -39,6 +40,8 @@ class OpenSSLClient:
             *(("-crlf",) if crlf else ()),
             "-quiet",
         ]
+        self._place = current_budget().connect()
+        self._transactions = Transactions()
         self._process = subprocess.Popen(
             self.command,
             stdin=subprocess.PIPE,
@@ -66,6 +69,8 @@ class OpenSSLClient:
             ConnectionLost: The program ended.
         """
         octets = "".join(f"{line}\n" for line in lines).encode()
+        if begun := self._transactions.count(octets):
+            current_budget().message(begun)
         self.transcript.add("C", octets, is_tls=True)
         assert self._process.stdin is not None
         try:

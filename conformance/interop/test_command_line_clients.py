@@ -11,6 +11,7 @@ from conformance.judgement import must
 from conformance.requirement import requirement
 from conformance.rfc4954.credentials import need_mechanism
 from conformance.steps import sender_of, wait_for_each
+from fixtures.budget import current_budget
 from fixtures.sink import SinkMX
 from fixtures.target import Target
 
@@ -39,25 +40,26 @@ def test_swaks_submits(
     account, endpoint = target.account(), target.endpoint()
     recipients = min(recipients, target.claims("recipients") or 100)
     names = [target.recipient(f"{token}-{number}") for number in range(recipients)]
-    done = subprocess.run(
-        [
-            program,
-            *("--server", endpoint.addresses[0], "--port", str(endpoint.port), "--tls"),
-            *("--auth", mechanism, "--auth-user", account.username),
-            # Without a value it asks for one: a command line is everybody's to read, and a
-            # password may begin like an option.
-            *("--auth-password", "--auth-hide-password"),
-            *("--from", sender_of(target), "--to", ",".join(names)),
-            *("--header", f"To: {names[0]}", "--header", f"Subject: Test {token}"),
-            *("--body", f"The text of {token}."),
-            *("--ehlo", "client.example", "--timeout", "10"),
-            *options,
-        ],
-        input=f"{account.password}\n".encode(),
-        capture_output=True,
-        timeout=30,
-        check=False,
-    )
+    with current_budget().client(messages=1):
+        done = subprocess.run(
+            [
+                program,
+                *("--server", endpoint.addresses[0], "--port", str(endpoint.port), "--tls"),
+                *("--auth", mechanism, "--auth-user", account.username),
+                # Without a value it asks for one: a command line is everybody's to read, and a
+                # password may begin like an option.
+                *("--auth-password", "--auth-hide-password"),
+                *("--from", sender_of(target), "--to", ",".join(names)),
+                *("--header", f"To: {names[0]}", "--header", f"Subject: Test {token}"),
+                *("--body", f"The text of {token}."),
+                *("--ehlo", "client.example", "--timeout", "10"),
+                *options,
+            ],
+            input=f"{account.password}\n".encode(),
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
     seen = done.stdout[-2000:] + done.stderr[-500:]
     must(done.returncode == 0, expected="a successful submission", observed=seen)
     wait_for_each(sink, token, names)

@@ -14,6 +14,7 @@ from conformance.relaying.test_dkim import must_verify
 from conformance.requirement import requirement
 from conformance.steps import must_answer, sender_of
 from fake_dns import FakeDNS, Zone
+from fixtures.budget import current_budget
 from fixtures.certificates import CertificateAuthority
 from fixtures.peers.programs import free_port
 from fixtures.plugin import ComposeMessage, LogIn
@@ -48,6 +49,7 @@ def test_postfix_relays_everything_through_the_relay(
     own_port = free_port(own)
     passwords = f"[{address}]:{port} {account.username}:{account.password}\n".encode()
     with (
+        current_budget().client(messages=len(recipients)),
         postfix.running(own, own_port, settings, files={"passwords": passwords}),
         SMTPProbe.connect(own, own_port) as probe,
     ):

@@ -8,7 +8,7 @@ import gc
 import smtplib
 import socket
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from email.message import EmailMessage
 
 import aiosmtplib
@@ -19,6 +19,7 @@ from conformance.judgement import inconclusive, must
 from conformance.requirement import requirement
 from conformance.rfc4954.credentials import need_mechanism
 from conformance.steps import FOREIGN_SENDER, sender_of
+from fixtures.budget import current_budget
 from fixtures.plugin import Arrived
 from fixtures.refusal import THROTTLE_CODES
 from fixtures.target import Target
@@ -30,10 +31,21 @@ class Client(smtplib.SMTP):
     def __init__(self, target: Target) -> None:
         endpoint = target.endpoint()
         self._address = (endpoint.addresses[0], endpoint.port)
+        self._place = current_budget().connect()
         super().__init__(endpoint.host, endpoint.port, local_hostname="client.example", timeout=10)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         return socket.create_connection(self._address, timeout)
+
+    def mail(self, sender: str, options: Sequence[str] = ()) -> tuple[int, bytes]:
+        """Begin a transaction, within the budget."""
+        current_budget().message()
+        return super().mail(sender, options)
+
+    def close(self) -> None:
+        """End the connection."""
+        super().close()
+        self._place.give_back()
 
 
 @contextlib.contextmanager
@@ -138,7 +150,7 @@ def test_aiosmtplib_submits(mechanism: str, target: Target, token: str, arrived:
         # It leaves its transport to the garbage collector, which is no concern of the relay.
         warnings.simplefilter("ignore", ResourceWarning)
         try:
-            with success():
+            with success(), current_budget().client(messages=3):
                 asyncio.run(send_with_aiosmtplib(mechanism, target, token))
         finally:
             gc.collect()

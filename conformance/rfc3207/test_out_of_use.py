@@ -23,6 +23,7 @@ from conformance.rfc3207.client_hello import (
 )
 from conformance.rfc3207.test_versions import ready_for_tls
 from conformance.steps import must_answer, must_refuse, sender_of
+from fixtures.budget import current_budget
 from fixtures.plugin import Connect
 from fixtures.probe import HandshakeFailed
 from fixtures.target import Target
@@ -69,12 +70,15 @@ def s_client_command(target: Target, *options: str) -> list[str]:
 
 def s_client(target: Target, *options: str, typed: bytes) -> bytes:
     """Run `openssl s_client` at the endpoint with what a person types; return all it says."""
-    with subprocess.Popen(
-        s_client_command(target, *options),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as client:
+    with (
+        current_budget().client(messages=1),
+        subprocess.Popen(
+            s_client_command(target, *options),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as client,
+    ):
         try:
             said, _ = client.communicate(typed, timeout=10)
         except subprocess.TimeoutExpired:
@@ -85,12 +89,15 @@ def s_client(target: Target, *options: str, typed: bytes) -> bytes:
 
 def typed_one_by_one(target: Target, lines: Sequence[bytes], *options: str) -> bytes:
     """Type lines with a pause between them, as s_client drops what shares a read with its R."""
-    with subprocess.Popen(
-        s_client_command(target, *options),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as client:
+    with (
+        current_budget().client(messages=1),
+        subprocess.Popen(
+            s_client_command(target, *options),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as client,
+    ):
         assert client.stdin is not None
         assert client.stdout is not None
         said = b""

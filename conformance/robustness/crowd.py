@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import Sequence
 
+from fixtures.budget import current_budget
 from fixtures.target import TargetEndpoint
 
 _READ = 65536
@@ -25,6 +26,7 @@ class SlowClient:
 
     def __init__(self, endpoint: TargetEndpoint, script: bytes, source: str | None = None) -> None:
         origin = (source, 0) if source else None
+        self._seat = current_budget().connect()
         self.socket = socket.create_connection((endpoint.addresses[0], endpoint.port), 10, origin)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.heard = b""
@@ -56,6 +58,7 @@ class SlowClient:
         """End it."""
         with contextlib.suppress(OSError):
             self.socket.close()
+        self._seat.give_back()
 
 
 class EncryptedSlowClient(SlowClient):
