@@ -225,7 +225,8 @@ def differential_mime(session: nox.Session) -> None:
     """The attachment scanner beside three readers of others; writes docs/mime-differential.md."""
     install(session, "suite")
     session.install("--quiet", "fast-mail-parser==0.10.0")
-    order = session.posargs or ["--write", "docs/mime-differential.md"]
+    report, refusals = "docs/mime-differential.md", "reports/mime-refusals.txt"
+    order = session.posargs or ["--write", report, "--list", refusals]
     hand_over(session, "-m", "reference_relay.policy.tests.mime_differential", *order)
 
 

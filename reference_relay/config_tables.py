@@ -238,6 +238,8 @@ class SwitchesTable(Table):
     subdomains: bool = False
     calendar: bool = False
     inline_images: bool = False
+    other_text: bool = True
+    enclosed_messages: bool = True
 
 
 class EndpointTable(Table):

@@ -33,7 +33,8 @@ _PARAMETER = re.compile(
     + _COMMENTS
     + rb")?+"
 )
-_MEDIA_TYPE = re.compile(_BLANKS + rb"(" + _TOKEN + rb")/(" + _TOKEN + rb")" + _COMMENTS)
+# No comment behind the subtype: for readers that know none it is a part of the subtype.
+_MEDIA_TYPE = re.compile(_BLANKS + rb"(" + _TOKEN + rb")/(" + _TOKEN + rb")" + _BLANKS)
 _DISPOSITION = re.compile(_BLANKS + rb"(" + _TOKEN + rb")" + _BLANKS)
 # boundary := 0*69<bchars> bcharsnospace (RFC 2046 §5.1.1)
 _BOUNDARY = re.compile(rb"[A-Za-z0-9'()+_,./:=? -]{0,69}[A-Za-z0-9'()+_,./:=?-]")

@@ -36,6 +36,8 @@ _DELIMITER_REST = re.compile(rb"(--)?[ \t]*+(?:\r\n|\Z)")
 
 _PLAIN_TEXT = MediaType(b"text", b"plain")
 _MESSAGE = MediaType(b"message", b"rfc822")
+# What every reader displays as the text of a message.
+_BODIES = frozenset({b"plain", b"html"})
 _ENCAPSULATING = frozenset({b"rfc822", b"global"})
 # RFC 3464, RFC 8098, RFC 6533, RFC 3886, RFC 5965: blocks of fields, shown as text
 _REPORTS = frozenset(
@@ -55,14 +57,17 @@ _IDENTITIES = frozenset({b"7bit", b"8bit", b"binary"})
 
 @dataclass(frozen=True, slots=True)
 class AttachmentRules:
-    """The two kinds of non-text a profile may let in (D-13); both need no file name of their own.
+    """What a profile may let in or keep out (D-13); none of it may have a file name of its own.
 
     Inline images are those of a multipart/related with a Content-ID; they may be named, since
-    nearly all are.
+    nearly all are. Other text is text/* but plain and HTML; with it and enclosed messages, which
+    are all of message/*, some mail libraries list what they leave to others to display.
     """
 
     calendar: bool = False
     inline_images: bool = False
+    other_text: bool = True
+    enclosed_messages: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +171,7 @@ class Inspection:
         )
 
     def _judge_text(self, media: MediaType, encoding: bytes, start: int, end: int) -> Reply | None:
-        if media.subtype == b"calendar" and not self.rules.calendar:
+        if media.subtype not in _BODIES and not self._lets_in_text(media.subtype):
             return replies.ATTACHMENTS_REFUSED
         match encoding:
             case b"base64":
@@ -184,9 +189,14 @@ class Inspection:
         text = text.replace(CRLF, b"\n").replace(b"\r", b"\n")
         return replies.ATTACHMENTS_REFUSED if holds_file(text) else None
 
+    def _lets_in_text(self, subtype: bytes) -> bool:
+        return self.rules.calendar if subtype == b"calendar" else self.rules.other_text
+
     def _judge_message(
         self, media: MediaType, start: int, end: int, around: _Surroundings
     ) -> Reply | None:
+        if not self.rules.enclosed_messages:
+            return replies.ATTACHMENTS_REFUSED
         if media.subtype in _ENCAPSULATING:
             if around.depth >= MAXIMUM_DEPTH:
                 return replies.STRUCTURE_TOO_LARGE
@@ -231,6 +241,7 @@ class Inspection:
             return replies.STRUCTURE_REFUSED
         if found > start and (refusal := self._judge_unread(start, found)):
             return refusal
+        parts_before = self._parts
         while True:
             rest = _DELIMITER_REST.match(octets, found + len(delimiter), end)
             if rest is None:
@@ -238,7 +249,8 @@ class Inspection:
             part_start = rest.end()
             following = octets.find(delimiter, part_start - 2, end)
             if rest[1]:
-                if following >= 0:
+                # RFC 2046 §5.1.1 asks for a part; where there is none, some readers make one up.
+                if self._parts == parts_before or following >= 0:
                     return replies.STRUCTURE_REFUSED
                 return self._judge_unread(part_start, end)
             if following < part_start:

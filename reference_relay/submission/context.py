@@ -100,4 +100,9 @@ class SubmissionContext:
 # Asked for at every message.
 @functools.lru_cache(maxsize=4)
 def _attachment_rules(switches: Switches) -> AttachmentRules:
-    return AttachmentRules(calendar=switches.calendar, inline_images=switches.inline_images)
+    return AttachmentRules(
+        calendar=switches.calendar,
+        inline_images=switches.inline_images,
+        other_text=switches.other_text,
+        enclosed_messages=switches.enclosed_messages,
+    )

@@ -82,3 +82,5 @@ class Switches:
     subdomains: bool = False
     calendar: bool = False
     inline_images: bool = False
+    other_text: bool = True
+    enclosed_messages: bool = True

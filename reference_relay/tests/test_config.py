@@ -156,13 +156,15 @@ def test_defaults_and_switches(folder: Path) -> None:
     assert plain.limits.recipients == 100
     text = changed(
         "[delivery]",
-        '[switches]\nline_discipline = "crlf-only"\ncalendar = true\n'
+        '[switches]\nline_discipline = "crlf-only"\ncalendar = true\nother_text = false\n'
         "[limits]\nrecipients = 7\nidle_seconds = 2\n[delivery]",
     )
     config = load(folder, text)
     assert not config.switches.allows_lf_sessions
     assert config.switches.calendar
     assert not config.switches.inline_images
+    assert not config.switches.other_text
+    assert config.switches.enclosed_messages
     assert (config.limits.recipients, config.limits.idle_seconds) == (7, 2)
 
 

@@ -16,7 +16,11 @@ from reference_relay.smtp.tests.dialogue import Dialogue, authenticated, in_clea
 CORPUS = Path(__file__).parent / "corpus"
 
 _SETTINGS = SessionSettings("mx.example.net", errors=1000, message_octets=100_000)
-_RULES = (AttachmentRules(), AttachmentRules(calendar=True, inline_images=True))
+_RULES = (
+    AttachmentRules(),
+    AttachmentRules(calendar=True, inline_images=True),
+    AttachmentRules(other_text=False, enclosed_messages=False),
+)
 
 
 def take(octets: bytes) -> None:

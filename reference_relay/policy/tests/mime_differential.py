@@ -2,133 +2,40 @@
 
     python -m reference_relay.policy.tests.mime_differential --write docs/mime-differential.md
 
-Nothing may be accepted that one of them shows as a file. What is refused although none of them
-objects is counted under the reason for which it is.
+By D-13's defaults nothing may be accepted that one of them shows as a file, and what they list of
+nameless text and messages must be gone once those are opened; with both switches off, nothing may
+be accepted that one of them lists at all. What is refused although none of them objects is listed
+under the reason for which it is.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
-import email
-import email.policy
 import itertools
-import json
-import re
-import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from reference_relay.mail.content import complete
+from reference_relay.policy.mime_structure import AttachmentRules
 from reference_relay.policy.no_attachment import judge_content
-from reference_relay.policy.tests.test_differential import CONTENTS, shows_a_file
+from reference_relay.policy.tests.mime_readers import (
+    Mailparser,
+    Reader,
+    is_file,
+    listed_by_email,
+    listed_by_rust,
+    listing_to_the_end,
+)
+from reference_relay.policy.tests.mime_reasons import REASONS, Reason, reason_for
+from reference_relay.policy.tests.test_differential import CONTENTS
 
-_SCRIPT = Path(__file__).parents[3] / "conformance" / "interop" / "attachments.js"
 _HEADER = b"From: A <a@example.com>\r\nTo: b@example.net\r\nSubject: x\r\nMIME-Version: 1.0\r\n"
-
-# Reason -> what in a content makes it: the first that fits names a refusal nobody else objects to.
-REASONS: dict[str, re.Pattern[bytes]] = {
-    "a line of blanks in the header section": re.compile(rb"\r\n[ \t]+\r\n"),
-    "octets that decide lines: NUL, bare CR or LF": re.compile(
-        rb"\0|\r(?!\n)|(?<!\r)\n", re.DOTALL
-    ),
-    "a file in the text: uuencode or yEnc": re.compile(
-        rb"^(?:begin [0-7]{3,4} |=ybegin )", re.MULTILINE
-    ),
-    "a file name on a part": re.compile(rb"(?i)(?:file)?name\*?[0-9]*\*?\s*="),
-    "a part that is no text: image, application, calendar, partial message": re.compile(
-        rb"(?im)^\s*content-type\s*:\s*(?:image|audio|video|application|font|model)/"
-        rb"|text/calendar|message/(?:partial|external-body)"
-    ),
-    "a disposition other than inline": re.compile(rb"(?im)content-disposition:\s*(?!inline\s*\r)"),
-    "a field or parameter that readers split differently": re.compile(
-        rb"(?im)^[ \t\xef\xbb\xbf]*content-[a-z-]*[ \t]+:|^[ \t\xef\xbb\xbf]+content-[a-z-]*:"
-        rb"|^content-type:[^\r]*(?:\(|;[ \t]*\r\n(?![ \t])|\"[^\"\r]*\r\n(?![ \t])|; *;)"
-        rb"|^content-type:[ \t]*(?:\r\n[ \t]|[^/\r]*\r\n|\")"
-    ),
-    "a Content field twice": re.compile(rb"(?ims)^(content-[a-z-]+):(?:(?!\r\n\r\n).)*^\1:"),
-    "a transfer encoding that is unknown or on a composite": re.compile(
-        rb"(?i)content-transfer-encoding:\s*(?!(?:7bit|8bit)\s*\r)"
-    ),
-    "a header section without its blank line": re.compile(
-        rb"(?ms)\A(?!(?:[!-9;-~]+:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)+\r\n)"
-    ),
-    "boundaries that readers see differently, or parts outside of them": re.compile(
-        rb"(?i)multipart/|^--", re.MULTILINE
-    ),
-    "an enclosed message": re.compile(rb"(?i)message/"),
-}
-
-
-class Mailparser:
-    """npm's mailparser in a process of its own; a context manager."""
-
-    def __enter__(self) -> Self:
-        self._node = subprocess.Popen(
-            ["node", str(_SCRIPT)],  # noqa: S607 - whichever node the PATH has
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        return self
-
-    def shown(self, content: bytes) -> list[str]:
-        """List the attachments it shows, each as its type, a tab and its name.
-
-        Raises:
-            RuntimeError: It is not installed (`nox -s interop`).
-        """
-        assert self._node.stdin is not None
-        assert self._node.stdout is not None
-        self._node.stdin.write(base64.b64encode(content) + b"\n")
-        self._node.stdin.flush()
-        line = self._node.stdout.readline()
-        if not line:
-            raise RuntimeError("mailparser does not answer; `nox -s interop` installs it")
-        found: list[str] = json.loads(line)
-        return found
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._node.kill()
-        self._node.communicate()
-
-
-def shown_by_email(content: bytes) -> list[str]:
-    """List a file if the stdlib shows one, under either kind of its policies."""
-    policies: tuple[email.policy.Policy, ...] = (email.policy.compat32, email.policy.SMTP)
-    is_shown = any(shows_a_file(email.message_from_bytes(content, policy=one)) for one in policies)
-    return ["\tof some name"] if is_shown else []
-
-
-def shown_by_rust(content: bytes) -> list[str]:
-    """List the attachments that fast-mail-parser shows, as `Mailparser.shown` does."""
-    import fast_mail_parser
-
-    try:
-        found = fast_mail_parser.parse_email(content).attachments
-    except fast_mail_parser.ParseError:
-        return []
-    return [f"{one.mimetype}\t{one.filename}" for one in found]
-
-
-def is_file(shown: str) -> bool:
-    """Whether what a reader shows as an attachment is one by D-13.
-
-    Text and enclosed messages without a name are none, although readers offer to save those that
-    they cannot display, such as text/markdown or a delivery report.
-    """
-    media_type, _, name = shown.partition("\t")
-    return bool(name) or not media_type.lower().startswith(("text/", "message/"))
+_TO_THE_LETTER = AttachmentRules(other_text=False, enclosed_messages=False)
 
 
 def generated(count: int) -> list[bytes]:
@@ -188,63 +95,132 @@ def real_shaped() -> Iterator[bytes]:
         )  # fmt: skip
 
 
-def reason_of(content: bytes) -> str | None:
-    """Name why a content is refused that no reader objects to; None when nothing fits."""
-    return next((name for name, mark in REASONS.items() if mark.search(content)), None)
-
-
 class Tally:
-    """What became of the contents."""
+    """What became of the contents.
 
-    def __init__(self) -> None:
-        self.outcomes: Counter[str] = Counter()
-        self.reasons: Counter[str] = Counter()
+    Args:
+        readers: By name; each is asked about every content as it would be delivered.
+    """
+
+    def __init__(self, readers: Mapping[str, Reader]) -> None:
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.kinds: Counter[tuple[str, str]] = Counter()
+        self.refused_alone: dict[Reason, list[bytes]] = {reason: [] for reason in REASONS}
         self.holes: list[tuple[str, bytes]] = []
         self.unexplained: list[bytes] = []
+        self._readers = readers
 
-    def judge(self, content: bytes, mailparser: Mailparser) -> None:
-        """Let scanner and readers have a content, as it would be delivered."""
-        is_refused = judge_content(content) is not None
+    def judge(self, content: bytes) -> None:
+        """Let the scanner, under both rules, and all readers have a content."""
         delivered = complete(content, date="Mon, 24 Nov 2025 10:00:00 +0000", message_id="<a@b>")
-        readers = {
-            "email": shown_by_email,
-            "fast-mail-parser": shown_by_rust,
-            "mailparser": mailparser.shown,
-        }
-        shown = {name: reader(delivered) for name, reader in readers.items()}
-        showing = [name for name, found in shown.items() if any(map(is_file, found))]
-        verdict = "refused" if is_refused else "accepted"
-        seen = "no file to anybody"
+        listed = {name: found for name, read in self._readers.items() if (found := read(delivered))}
+        showing = [name for name, found in listed.items() if any(map(is_file, found))]
+        seen = "nothing"
         if showing:
-            seen = "shown as a file"
-        elif any(shown.values()):
-            seen = "text or a message without a name, offered for saving"
-        self.outcomes[f"{verdict}, {seen}"] += 1
-        if showing and not is_refused:
-            self.holes.append((", ".join(showing), content))
+            seen = "a file"
+        elif listed:
+            seen = "text or a message without a name"
+        is_refused = judge_content(content) is not None
+        is_refused_strictly = judge_content(content, _TO_THE_LETTER) is not None
+        verdict = "refused by default"
+        if not is_refused:
+            verdict = "refused with both switches off" if is_refused_strictly else "accepted"
+        self.outcomes[verdict, seen] += 1
+        if listed and not is_refused_strictly:
+            self.holes.append((f"with both switches off {', '.join(listed)}", content))
         if is_refused and not showing:
-            reason = reason_of(content)
-            if reason is None:
-                self.unexplained.append(content)
-            else:
-                self.reasons[reason] += 1
+            self._explain(content)
+        if not is_refused:
+            self._doubt(delivered, listed, showing)
 
-    def table(self) -> str:
+    def _explain(self, content: bytes) -> None:
+        reason = reason_for(content)
+        if reason is None:
+            self.unexplained.append(content)
+        else:
+            self.refused_alone[reason].append(content)
+
+    def _doubt(
+        self, delivered: bytes, listed: Mapping[str, list[str]], showing: Iterable[str]
+    ) -> None:
+        for reader, found in listed.items():
+            for media_type in {one.partition("\t")[0].lower() for one in found}:
+                self.kinds[media_type, reader] += 1
+        if suspicious := {*showing, *listing_to_the_end(delivered, self._readers)}:
+            self.holes.append((", ".join(sorted(suspicious)), delivered))
+
+    def report(self) -> str:
         """Return the outcome as Markdown."""
-        rows = [f"| {name} | {count} |" for name, count in self.outcomes.most_common()]
-        why = [f"| {name} | {count} |" for name, count in self.reasons.most_common()]
-        return "\n".join(
-            (
-                "# The scanner beside three readers",
-                "",
-                f"{sum(self.outcomes.values())} messages; written by `nox -s differential_mime`.",
-                "Readers: Python's `email`, fast-mail-parser (Rust), npm's mailparser.",
-                *("", "| scanner and readers | messages |", "|---|---|", *rows),
-                "",
-                "Refused although no reader shows a file, by what makes it ambiguous:",
-                *("", "| reason | messages |", "|---|---|", *why, ""),
-            )
+        verdicts = ("accepted", "refused with both switches off", "refused by default")
+        sights = ("nothing", "text or a message without a name", "a file")
+        outcomes = [
+            f"| {seen} | " + " | ".join(str(self.outcomes[verdict, seen]) for verdict in verdicts)
+            for seen in sights
+        ]
+        media_types = sorted({media_type for media_type, _ in self.kinds})
+        kinds = [
+            f"| {one} | " + " | ".join(str(self.kinds[one, reader]) for reader in self._readers)
+            for one in media_types
+        ]
+        reasons = [
+            f"| {reason.name} | {len(contents)} | {reason.why}"
+            for reason, contents in self.refused_alone.items()
+            if contents
+        ]
+        return _REPORT.format(
+            count=sum(self.outcomes.values()),
+            holes=len(self.holes),
+            outcomes=_rows(outcomes),
+            readers=" | ".join(self._readers),
+            rule="---|" * len(self._readers),
+            kinds=_rows(kinds),
+            reasons=_rows(reasons),
         )
+
+    def refusals(self) -> Iterator[str]:
+        """Yield a line for every content that is refused although no reader shows a file."""
+        for reason, contents in self.refused_alone.items():
+            for content in contents:
+                yield f"{reason.name}\t{content!r}\n"
+
+
+def _rows(lines: Iterable[str]) -> str:
+    return "\n".join(f"{line} |" for line in lines)
+
+
+_REPORT = """\
+# The scanner beside three readers
+
+{count} messages; written by `nox -s differential_mime`.
+Readers: Python's `email`, fast-mail-parser (Rust), npm's mailparser.
+
+| what a reader lists as attachment | accepted | refused with `other_text` and `enclosed_messages` \
+off | refused by default |
+|---|---|---|---|
+{outcomes}
+
+*Accepted* is what passes with the switches `other_text` and `enclosed_messages` off: no reader
+lists anything in it. By default (D-13) what the second column counts is accepted as well: text that
+is neither plain nor HTML, and enclosed messages, all without file name and without a disposition
+other than `inline`. Two readers list those because they do not render them themselves:
+
+| listed by default | {readers} |
+|---|{rule}
+{kinds}
+
+None of it is shown as a file by a reader that follows RFC 2046: unknown text is to be treated as
+text/plain (§4.1.4), a message/rfc822 is a message to be opened (§5.2.1), a digest a row of them
+(§5.1.5), and reports are lines of text. That is tried, not assumed: each of these messages is
+relabelled so, each enclosed message is taken out and read alone, however deep, and all three
+readers are asked again: {holes} messages have anything left to list.
+
+Refused although no reader shows a file, by what makes it ambiguous
+(`--list FILE` writes every one of them with its reason):
+
+| reason | messages | why that is enough |
+|---|---|---|
+{reasons}
+"""
 
 
 def main() -> int:
@@ -252,16 +228,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--generated", type=int, default=3000, help="default: %(default)s")
     parser.add_argument("--write", type=Path, metavar="FILE", help="where the tables go")
+    parser.add_argument("--list", type=Path, metavar="FILE", help="where lone refusals are listed")
     options = parser.parse_args()
-    tally = Tally()
     with Mailparser() as mailparser:
+        tally = Tally(
+            {
+                "email": listed_by_email,
+                "fast-mail-parser": listed_by_rust,
+                "mailparser": mailparser.listed,
+            }
+        )
         for content in itertools.chain(real_shaped(), generated(options.generated)):
-            tally.judge(content, mailparser)
-    sys.stdout.write(tally.table())
+            tally.judge(content)
+    report = tally.report()
+    sys.stdout.write(report)
     if options.write is not None:
-        options.write.write_text(tally.table(), encoding="utf-8")
+        options.write.write_text(report, encoding="utf-8")
+    if options.list is not None:
+        options.list.parent.mkdir(parents=True, exist_ok=True)
+        options.list.write_text("".join(tally.refusals()), encoding="utf-8")
     for readers, content in tally.holes[:20]:
-        sys.stdout.write(f"ACCEPTED although {readers} shows a file: {content!r}\n")
+        sys.stdout.write(f"ACCEPTED although listed by {readers}: {content!r}\n")
     for content in tally.unexplained[:20]:
         sys.stdout.write(f"REFUSED without a named reason: {content!r}\n")
     sys.stdout.write(f"{len(tally.holes)} holes, {len(tally.unexplained)} unexplained\n")

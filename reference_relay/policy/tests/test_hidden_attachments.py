@@ -51,6 +51,8 @@ _CLEAN = b"--b1\r\n\r\ntext\r\n--b1--\r\n"
         _with_boundary(b"boundary=b1", b"--b1\r\n\r\ntext\r\n"),
         _with_boundary(b"boundary=b1", b"--b1--\r\n")[:-2] + b"\r\n--b1\r\n" + PDF,
         _with_boundary(b"boundary=b1", b"--b1\r\n--b1--\r\n"),
+        _with_boundary(b"boundary=b1", b"--b1--\r\n"),
+        TOP + multipart(multipart(subtype=b"digest", boundary=b"inner")),
         _with_boundary(b"boundary=b1", _CLEAN + b"--b1\r\n\r\nafter the close\r\n--b1--\r\n"),
         _with_boundary(b"boundary=b1", b"--b1\r\n\r\nx\r\n--b1x\r\n\r\nx\r\n--b1--\r\n"),
         _with_boundary(b"boundary=b1", b"--b1 x\r\n\r\nx\r\n--b1--\r\n"),
@@ -154,6 +156,8 @@ def test_transfer_encoding_tricks_are_refused(fields: bytes, body: bytes) -> Non
         b"text/plain\0",
         b"text/plain; charset=(x)utf-8",
         b"text/plain ((nested))",
+        b"text/plain (comment)",
+        b"text/plain (comment); charset=utf-8",
         b'text/plain; charset="utf-8" x',
     ],
 )
@@ -251,6 +255,36 @@ def test_inline_images_are_a_switch() -> None:
     assert verdict(related.replace(b"Content-ID", b"X-ID"), allowed) == ATTACHMENT
     assert verdict(related.replace(b"/related", b"/mixed"), allowed) == ATTACHMENT
     assert verdict(related.replace(b"image/png", b"application/pdf"), allowed) == ATTACHMENT
+
+
+def test_other_text_is_a_switch() -> None:
+    """D-13: a profile may keep out text that is neither plain nor HTML, wherever it stands."""
+    strict = AttachmentRules(other_text=False, calendar=True)
+    for subtype in (b"markdown", b"x-amp-html", b"csv", b"rfc822-headers"):
+        part = b"Content-Type: text/" + subtype + b"\r\n\r\nx"
+        for content in (TOP + part, TOP + multipart(TEXT, part, subtype=b"alternative")):
+            assert verdict(content) == "accepted"
+            assert verdict(content, strict) == ATTACHMENT
+    assert verdict(TOP + multipart(TEXT, HTML, subtype=b"alternative"), strict) == "accepted"
+    assert verdict(TOP + multipart(TEXT, b"Content-Type: text/calendar\r\n\r\nx"), strict) == (
+        "accepted"
+    )
+
+
+def test_enclosed_messages_are_a_switch() -> None:
+    """ATT-11, D-13: a profile may keep out messages within the message, digests and reports."""
+    strict = AttachmentRules(enclosed_messages=False)
+    forwarded = b"Content-Type: message/rfc822\r\n\r\n" + TOP + TEXT
+    report = b"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x.example\r\n"
+    for content in (
+        TOP + forwarded,
+        TOP + multipart(TEXT, forwarded),
+        TOP + multipart(TEXT, report, subtype=b"report; report-type=delivery-status"),
+        TOP + multipart(b"\r\n" + TOP + TEXT, subtype=b"digest"),
+    ):
+        assert verdict(content) == "accepted"
+        assert verdict(content, strict) == ATTACHMENT
+    assert verdict(TOP + multipart(TEXT, HTML, subtype=b"alternative"), strict) == "accepted"
 
 
 def test_a_missing_separator_changes_no_verdict() -> None:
