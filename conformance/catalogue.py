@@ -7,6 +7,7 @@ group. Which requirements have a check is computed from the marks and written no
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import re
 import tomllib
@@ -154,9 +155,13 @@ def _place(group: Group) -> tuple[int, str]:
     return (GROUP_ORDER.index(group.id) if known else len(GROUP_ORDER), group.id)
 
 
+# A process that certifies many relays reads the same catalogue each time.
+_loads = functools.cache(tomllib.loads)
+
+
 def _chapter(file: Path) -> tuple[Group, tuple[Requirement, ...]]:
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        document = _loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CatalogueError(f"{file}: {error}") from error
     head = document.get("group")

@@ -89,6 +89,18 @@ def certify(order: Order, console: Console) -> ExitCode:
     Raises:
         OSError: The report files cannot be written.
     """
+    clean = report.cleaned(measure(order, console), SECRETS)
+    report.tell(clean, report.write(clean, order.out), console)
+    return clean.conclusion.exit_code
+
+
+def measure(order: Order, console: Console) -> Results:
+    """Run a certification; what comes back has not passed the redaction gate.
+
+    Args:
+        order: What to do; `out` is for others.
+        console: Where progress is shown.
+    """
     began = time.monotonic()
     started_at = datetime.now(UTC)
     try:
@@ -100,16 +112,13 @@ def certify(order: Order, console: Console) -> ExitCode:
         run = Run(started_at, 0.0, _target_name(order), order.only)
     else:
         run, conclusion, results = _measure(order, catalogue, console, started_at, began)
-    whole = Results(
+    return Results(
         run=run,
         conclusion=conclusion,
         groups=catalogue.groups,
         requirements=results,
         fingerprint=catalogue.fingerprint(),
     )
-    clean = report.cleaned(whole, SECRETS)
-    report.tell(clean, report.write(clean, order.out), console)
-    return conclusion.exit_code
 
 
 def check_folders() -> tuple[Path, ...]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
-from collections.abc import Sequence
-from pathlib import Path
 
 from conformance.catalogue import Catalogue
 from conformance.certification import check_folders
@@ -47,9 +43,8 @@ def render(catalogue: Catalogue) -> str:
     lines = [
         "# The kill matrix",
         "",
-        "Written by `python -m conformance.selfcheck.coverage --write docs/kill-matrix.md`;",
-        "`nox -s selfcheck` proves it: each of these relays is broken on purpose, and the check of",
-        "the requirement says *not met* by its own assertion.",
+        "Written by `nox -s selfcheck` when it has killed all of them: each of these relays is",
+        "broken on purpose, and the check of the requirement says *not met* by its own assertion.",
         "",
         f"{len(MUTATIONS)} broken relays. {len(binding)} MUST and SERVICE requirements have a",
         f"check, {len(binding) - len(missing)} of them a deliberate bug.",
@@ -65,22 +60,3 @@ def render(catalogue: Catalogue) -> str:
         if row.id in bugs
     ]
     return "\n".join(lines) + "\n"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the requirements without a bug; with --write, write the page."""
-    parser = argparse.ArgumentParser(
-        prog="python -m conformance.selfcheck.coverage", description=__doc__
-    )
-    parser.add_argument("--write", type=Path, metavar="FILE")
-    options = parser.parse_args(arguments)
-    catalogue = Catalogue.load()
-    if options.write is not None:
-        options.write.write_text(render(catalogue), encoding="utf-8")
-    missing = without_mutation(catalogue)
-    sys.stdout.write(f"without a deliberate bug: {', '.join(missing) or 'none'}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

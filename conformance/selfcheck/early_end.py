@@ -33,7 +33,8 @@ class EarlyEnd:
                 if outcome.finding.verdict is Verdict.NOT_MET:
                     self._missing.difference_update(outcome.requirements)
         if not self._missing and self._session is not None:
-            self._session.shouldstop = "every requirement named was found not met"
+            # Not `shouldstop`: pytest would show where we stopped it, and look for the lines of it.
+            self._session.shouldfail = "every requirement named was found not met"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

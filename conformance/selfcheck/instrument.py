@@ -6,8 +6,9 @@ red, on this machine and on this day: as a laboratory measures known samples bef
 
 from __future__ import annotations
 
+from conformance.selfcheck.broken_relay import UNBROKEN
 from conformance.selfcheck.mutations import MUTATIONS
-from conformance.selfcheck.trial import attempt, control
+from conformance.selfcheck.trial import Ending, Sample, tried
 
 # One of the dialogue, one of the way to the sink, one of the passive rules.
 SAMPLES = ("etrn-left-on", "rset-does-nothing", "noop-answered-twice")
@@ -15,12 +16,12 @@ SAMPLES = ("etrn-left-on", "rset-does-nothing", "noop-answered-twice")
 
 def trouble() -> str:
     """Measure the samples; return what went wrong, "" if all is well."""
-    wanted = sorted({one for name in SAMPLES for one in MUTATIONS[name].requirements})
-    green = control(wanted)
-    if not green.is_passed:
+    wanted = {one for name in SAMPLES for one in MUTATIONS[name].requirements}
+    green = tried(Sample(UNBROKEN, tuple(sorted(wanted))))
+    if green.ending is not Ending.PASSED:
         return f"the reference relay is not green: {'; '.join(green.findings)}"
     for name in SAMPLES:
-        red = attempt(name)
-        if not red.is_passed:
+        red = tried(Sample.broken(name))
+        if red.ending is not Ending.PASSED:
             return f"the broken relay {name} was not noticed: {'; '.join(red.findings)}"
     return ""

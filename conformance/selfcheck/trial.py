@@ -3,115 +3,144 @@
 from __future__ import annotations
 
 import io
-import json
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from conformance.certification import Order, certify, check_folders
+from conformance.certification import Order, check_folders, measure
+from conformance.report.results import RequirementResult, Results
 from conformance.selfcheck.broken_relay import UNBROKEN
 from conformance.selfcheck.early_end import OPTION
 from conformance.selfcheck.mutations import MUTATIONS
-from conformance.verdict import ExitCode, Level, Verdict, unmet
+from conformance.selfcheck.nursery import PROGRAM, forked
+from conformance.verdict import ExitCode, Verdict, unmet
+from fixtures.relay_process import launching_by
 
 _PLUGINS = ("fixtures.plugin", "conformance.selfcheck.early_end")
+# Looks through all memory for what was left open, twice a run: the certification of the relay
+# under test does that.
+_WITHOUT = ("-p", "no:unraisableexception")
+# What is said of a neighbour that took the processor, a port or a connection away, too.
+_NOISE = (Verdict.INCONCLUSIVE, Verdict.HARNESS_ERROR)
+
+
+class Ending(Enum):
+    """How a trial ended.
+
+    Attributes:
+        PASSED: The mutation was killed, or the control was green.
+        FAILED: The mutation survived, or the control was accused.
+        BROKE_DOWN: The suite could not judge, which says nothing about either.
+    """
+
+    PASSED = "ok"
+    FAILED = "FAILED"
+    BROKE_DOWN = "BROKE DOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A relay to certify.
+
+    Attributes:
+        name: The mutation, or `none` for a control.
+        requirements: What must be found not met; of a control, what must be found met.
+        traffic: What is judged as well and may be as it likes.
+    """
+
+    name: str
+    requirements: tuple[str, ...]
+    traffic: tuple[str, ...] = ()
+
+    @classmethod
+    def broken(cls, name: str) -> Sample:
+        """Return the sample of a mutation."""
+        mutation = MUTATIONS[name]
+        return cls(name, mutation.requirements, mutation.traffic)
+
+    @property
+    def is_control(self) -> bool:
+        """Whether nothing is broken."""
+        return self.name == UNBROKEN
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What became of one relay.
+    """What became of a sample.
 
     Attributes:
-        name: The mutation, or `none` for the control.
-        is_passed: The mutation was killed, or the control was green.
-        findings: What the report says of each requirement that is not as it must be.
+        sample: The relay.
+        ending: How it ended.
+        findings: What is to be said of each requirement that is not as it must be.
         seconds: How long the certification took.
     """
 
-    name: str
-    is_passed: bool
+    sample: Sample
+    ending: Ending
     findings: tuple[str, ...]
     seconds: float
 
 
-def attempt(name: str) -> Trial:
-    """Certify one broken relay and see whether it was noticed."""
+def tried(sample: Sample) -> Trial:
+    """Certify one relay and see whether the suite says of it what it should."""
     began = time.monotonic()
-    wanted = MUTATIONS[name].requirements
-    document, said = certified(name, (*wanted, *MUTATIONS[name].traffic), until=wanted)
-    findings = survivors(document, wanted) if document else (said.strip(),)
-    if document and findings:
-        findings += (_headline(document),)
-    return Trial(name, not findings, findings, time.monotonic() - began)
+    try:
+        results = certified(sample)
+    except OSError as error:
+        # No file, process or port to be had: nothing was judged.
+        found = f"{type(error).__name__}: {error}"
+        return Trial(sample, Ending.BROKE_DOWN, (found,), time.monotonic() - began)
+    wrong = accusations(results) if sample.is_control else survivors(results, sample.requirements)
+    conclusion = results.conclusion
+    is_hollow = sample.is_control and conclusion.exit_code is not ExitCode.CONFORMANT
+    said = [f"{each.requirement.id} is {each.verdict.value}: {each.reason}" for each in wrong]
+    findings = [line.rstrip(": ") for line in said]
+    if wrong or is_hollow:
+        is_noise = all(each.verdict in _NOISE for each in wrong)
+        ending = Ending.BROKE_DOWN if is_noise else Ending.FAILED
+        findings.append(conclusion.headline)
+    else:
+        ending = Ending.PASSED
+    return Trial(sample, ending, tuple(findings), time.monotonic() - began)
 
 
-def control(requirements: Sequence[str]) -> Trial:
-    """Certify the unbroken relay by all these requirements."""
-    began = time.monotonic()
-    document, said = certified(UNBROKEN, requirements)
-    findings = accusations(document) if document else (said.strip(),)
-    is_green = document is not None and _exit_code(document) == ExitCode.CONFORMANT
-    return Trial(UNBROKEN, is_green and not findings, findings, time.monotonic() - began)
+def certified(sample: Sample) -> Results:
+    """Certify one relay, in this process; what comes back has not passed the redaction gate."""
+    name = sample.name
+    # Whatever else is to be said of a broken relay is not worth the time.
+    stop = () if sample.is_control else (OPTION, ",".join(sample.requirements))
+    requirements = (*sample.requirements, *sample.traffic)
+    order = Order(
+        only=requirements,
+        target=None if sample.is_control else MUTATIONS[name].target,
+        relay_command=" ".join(("{python}", *PROGRAM, name, "serve", "--config", "{config}")),
+        pytest_arguments=(*_WITHOUT, *stop),
+        plugins=_PLUGINS,
+        checks=_files_about(requirements),
+    )
+    with launching_by(forked):
+        return measure(order, Console(file=io.StringIO()))
 
 
-def certified(
-    name: str, requirements: Sequence[str], until: Sequence[str] = ()
-) -> tuple[Mapping[str, object] | None, str]:
-    """Certify the relay with one mutation, in this process.
-
-    Args:
-        name: The mutation.
-        requirements: What to judge it by.
-        until: When all of these were found not met, the run ends.
-
-    Returns:
-        Its results.json, and what the certification printed.
-    """
-    said = io.StringIO()
-    with tempfile.TemporaryDirectory(prefix="selfcheck-") as folder:
-        order = Order(
-            only=tuple(requirements),
-            target=MUTATIONS[name].target if name != UNBROKEN else None,
-            relay_command=(
-                f"{{python}} -m conformance.selfcheck.broken_relay {name} serve --config {{config}}"
-            ),
-            out=Path(folder),
-            pytest_arguments=(OPTION, ",".join(until)) if until else (),
-            plugins=_PLUGINS,
-            checks=_files_about(requirements),
-        )
-        certify(order, Console(file=said))
-        results = Path(folder) / "results.json"
-        document = json.loads(results.read_text("utf-8")) if results.exists() else None
-    return document, said.getvalue()
+def survivors(results: Results, requirements: Sequence[str]) -> tuple[RequirementResult, ...]:
+    """Return what should have been found not met, and was not."""
+    return tuple(
+        each
+        for each in results.requirements
+        if each.requirement.id in requirements and each.verdict is not unmet(each.requirement.level)
+    )
 
 
-def survivors(document: Mapping[str, object], requirements: Sequence[str]) -> tuple[str, ...]:
-    """Name the requirements that did not notice, with the verdict they gave instead."""
-    found = []
-    for row in _rows(document):
-        due = unmet(Level(row["level"])).value
-        if row["id"] in requirements and row["verdict"] != due:
-            found.append(f"{row['id']} is {row['verdict']}: {row['reason']}".rstrip(": "))
-    return tuple(found)
-
-
-def accusations(document: Mapping[str, object]) -> tuple[str, ...]:
-    """Name what the report holds against the unbroken relay."""
+def accusations(results: Results) -> tuple[RequirementResult, ...]:
+    """Return what is held against the unbroken relay."""
     # Not claimed: a broken relay may hide what the unbroken one offers (UTF8-03). Not observable:
     # what takes minutes to be shown of a relay that is right shows at once of one that is not.
-    held = (Verdict.MET, Verdict.UNCHECKED, Verdict.NOT_CLAIMED, Verdict.NOT_OBSERVABLE)
-    innocent = {each.value for each in held}
-    return tuple(
-        f"{row['id']} is {row['verdict']}: {row['reason']}".rstrip(": ")
-        for row in _rows(document)
-        if row["verdict"] not in innocent
-    )
+    innocent = (Verdict.MET, Verdict.UNCHECKED, Verdict.NOT_CLAIMED, Verdict.NOT_OBSERVABLE)
+    return tuple(each for each in results.requirements if each.verdict not in innocent)
 
 
 def _files_about(requirements: Sequence[str]) -> tuple[Path, ...]:
@@ -119,23 +148,3 @@ def _files_about(requirements: Sequence[str]) -> tuple[Path, ...]:
     files = (file for folder in check_folders() for file in sorted(folder.glob("test_*.py")))
     names = [f'"{name}"' for name in requirements]
     return tuple(file for file in files if any(name in file.read_text("utf-8") for name in names))
-
-
-def _rows(document: Mapping[str, object]) -> list[dict[str, str]]:
-    rows = document["requirements"]
-    assert isinstance(rows, list)
-    return rows
-
-
-def _exit_code(document: Mapping[str, object]) -> int:
-    return int(_conclusion(document)["exit_code"])
-
-
-def _headline(document: Mapping[str, object]) -> str:
-    return str(_conclusion(document)["headline"])
-
-
-def _conclusion(document: Mapping[str, object]) -> dict[str, Any]:
-    conclusion = document["conclusion"]
-    assert isinstance(conclusion, dict)
-    return conclusion

@@ -3,47 +3,143 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from conformance.catalogue import Catalogue
+from conformance.catalogue import Catalogue, Requirement
+from conformance.report.results import RequirementResult, Results, Run
 from conformance.selfcheck import __main__ as selfcheck
 from conformance.selfcheck import instrument, mutations, trial
 from conformance.selfcheck.broken_relay import UNBROKEN, main
 from conformance.selfcheck.coverage import without_mutation
 from conformance.selfcheck.mutations import MUTATIONS
-from conformance.verdict import ExitCode
+from conformance.selfcheck.nursery import PROGRAM, forked
+from conformance.selfcheck.patching import some_account
+from conformance.selfcheck.trial import Ending, Sample, Trial
+from conformance.verdict import ExitCode, Level, Verdict, conclude
+from fixtures.profile import DEFAULT_PROFILE, load_profile
+from fixtures.relay_process import launching_by
+from fixtures.world import World
 
 
-def report(verdict: str, level: str = "MUST", exit_code: int = 1) -> dict[str, object]:
-    """The part of results.json that the runner reads."""
-    row = {"id": "TLS-09", "level": level, "verdict": verdict, "reason": "because"}
-    other = {"id": "TLS-10", "level": "MUST", "verdict": "unchecked", "reason": "not selected"}
-    return {"requirements": [row, other], "conclusion": {"exit_code": exit_code}}
+def results(verdict: Verdict, level: Level = Level.MUST) -> Results:
+    """What a certification by TLS-09 came to."""
+    rows = (
+        RequirementResult(_row("TLS-09", level), verdict, "because"),
+        RequirementResult(_row("TLS-10", Level.MUST), Verdict.UNCHECKED, "not selected"),
+    )
+    run = Run(datetime.now(UTC), 0.0, "a relay")
+    return Results(run, conclude(each.verdict for each in rows), (), rows)
+
+
+def _row(name: str, level: Level) -> Requirement:
+    return Requirement(id=name, group="TLS", level=level, source="RFC 3207", wording="")
 
 
 @pytest.mark.parametrize(
-    ("verdict", "level", "is_noticed"),
+    ("verdict", "level", "ending"),
     [
-        ("not met", "MUST", True),
-        ("not met", "SERVICE", True),
-        ("warning", "SHOULD", True),
-        ("met", "MUST", False),
-        ("harness error", "MUST", False),
-        ("inconclusive", "MUST", False),
-        ("not observable", "MUST", False),
-        ("unchecked", "MUST", False),
+        (Verdict.NOT_MET, Level.MUST, Ending.PASSED),
+        (Verdict.NOT_MET, Level.SERVICE, Ending.PASSED),
+        (Verdict.WARNING, Level.SHOULD, Ending.PASSED),
+        (Verdict.MET, Level.MUST, Ending.FAILED),
+        (Verdict.NOT_OBSERVABLE, Level.MUST, Ending.FAILED),
+        (Verdict.UNCHECKED, Level.MUST, Ending.FAILED),
+        (Verdict.HARNESS_ERROR, Level.MUST, Ending.BROKE_DOWN),
+        (Verdict.INCONCLUSIVE, Level.MUST, Ending.BROKE_DOWN),
     ],
 )
-def test_only_the_checks_own_assertion_kills(verdict: str, level: str, is_noticed: bool) -> None:
-    """A crash, a skip or a shrug does not count as noticing a broken relay."""
-    assert (not trial.survivors(report(verdict, level), ["TLS-09"])) is is_noticed
+def test_only_the_checks_own_assertion_kills(
+    verdict: Verdict, level: Level, ending: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash, a skip or a shrug is no kill; what the suite could not judge is no survivor."""
+    monkeypatch.setattr(trial, "certified", lambda sample: results(verdict, level))
+    assert trial.tried(Sample("a-mutation", ("TLS-09",))).ending is ending
 
 
-def test_a_check_that_accuses_the_unbroken_relay_is_named() -> None:
+@pytest.mark.parametrize(
+    ("verdict", "ending"),
+    [
+        (Verdict.MET, Ending.PASSED),
+        (Verdict.NOT_MET, Ending.FAILED),
+        (Verdict.WARNING, Ending.FAILED),
+        (Verdict.INCONCLUSIVE, Ending.BROKE_DOWN),
+        # Not one requirement was judged.
+        (Verdict.NOT_CLAIMED, Ending.BROKE_DOWN),
+    ],
+)
+def test_a_check_that_accuses_the_unbroken_relay_is_named(
+    verdict: Verdict, ending: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A check that is always red must not pass for a good one."""
-    assert trial.accusations(report("not met")) == ("TLS-09 is not met: because",)
-    assert trial.accusations(report("met", exit_code=0)) == ()
+    monkeypatch.setattr(trial, "certified", lambda sample: results(verdict))
+    assert trial.tried(Sample(UNBROKEN, ("TLS-09",))).ending is ending
+
+
+def test_what_broke_down_is_tried_once_more_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A neighbour's noise is no survivor and no kill; a survivor gets no second chance."""
+    rounds: list[tuple[list[str], int]] = []
+    endings = {
+        "rset-does-nothing": [Ending.BROKE_DOWN, Ending.PASSED],
+        "etrn-left-on": [Ending.BROKE_DOWN, Ending.BROKE_DOWN],
+        "noop-resets": [Ending.FAILED],
+        UNBROKEN: [Ending.PASSED],
+    }
+
+    def trials(samples: Sequence[Sample], jobs: int) -> list[Trial]:
+        rounds.append(([each.name for each in samples], jobs))
+        return [Trial(each, endings[each.name][len(rounds) > 1], (), 0.1) for each in samples]
+
+    monkeypatch.setattr(selfcheck, "_trials", trials)
+    names = ["rset-does-nothing", "etrn-left-on", "noop-resets"]
+    assert selfcheck.main([*names, "--jobs", "3"]) == ExitCode.NOT_CONFORMANT
+    assert rounds[1:] == [(["rset-does-nothing"], 1), (["etrn-left-on"], 1)]
+    said = capsys.readouterr().out
+    assert "once more, with nothing beside it: CTL-01 rset-does-nothing" in said
+    assert said.endswith("1/3 killed\n")
+
+
+def test_a_broken_relay_is_born_by_fork_and_dies_like_a_program(tmp_path: Path) -> None:
+    """What `RelayProcess` is promised of a child also holds for one that was forked."""
+    profile = load_profile(DEFAULT_PROFILE)
+    command = " ".join(("{python}", *PROGRAM, UNBROKEN, "serve", "--config", "{config}"))
+    with launching_by(forked), World(profile, command=command, folder=tmp_path) as world:
+        assert world.relay.is_running
+        assert world.relay.ready["pid"] == world.relay.pid
+        world.relay.kill()
+        assert not world.relay.is_running
+        world.relay.start()
+        assert world.relay.terminate() == 0
+        assert "event=stopped" in world.relay.stderr_tail()
+
+
+def test_a_world_of_a_mutation_that_lets_anybody_send_is_like_any_other() -> None:
+    """Whose account it takes must not depend on the order of random ids."""
+    directory = SimpleNamespace(
+        configurations=(
+            _configuration("managed.example"),
+            _configuration("pending.example", "pending", missing=("SPF",)),
+            _configuration("other.example", "somebody"),
+            _configuration("example.com", "mailer"),
+        ),
+        account=lambda name: name,
+    )
+    assert some_account(directory) == "mailer"
+    assert some_account(directory, "other.example") == "somebody"
+
+
+def _configuration(domain: str, *users: str, missing: tuple[str, ...] = ()) -> SimpleNamespace:
+    return SimpleNamespace(
+        domain=domain,
+        users=tuple(SimpleNamespace(username=name) for name in users),
+        verification=SimpleNamespace(missing=missing),
+    )
 
 
 def test_unknown_mutations_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
