@@ -139,6 +139,13 @@ def powercut(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def marathon(session: nox.Session) -> None:
+    """100,000 messages to 1,000 domains that defer, refuse and reset; the books must balance."""
+    install(session, "suite")
+    hand_over(session, "-m", "loadtests.queue.marathon", *session.posargs)
+
+
+@nox.session(default=False)
 def load_tests(session: nox.Session) -> None:
     """The tests of the generator itself: Locust against the real relay, in processes of its own."""
     install(session, "load")
