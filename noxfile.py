@@ -127,16 +127,23 @@ def dkim(session: nox.Session) -> None:
 def crash(session: nox.Session) -> None:
     """Kill a worker or the supervisor 300 times at random moments; nothing is lost or cut."""
     install(session, "suite")
-    order = session.posargs or ["--rounds", "300", "--seconds", "3600", "--crash", "processes"]
-    hand_over(session, "-m", "conformance.durability", *order)
+    order = session.posargs or ["--rounds", "300", "--seconds", "3600", "--relays", "4"]
+    hand_over(session, "-m", "conformance.durability", "--crash", "processes", *order)
 
 
 @nox.session(default=False)
 def powercut(session: nox.Session) -> None:
     """Kill the relay and forget what it did not sync, 50 times; nothing is lost or cut."""
     install(session, "suite")
-    order = session.posargs or ["--rounds", "50", "--seconds", "1800"]
+    order = session.posargs or ["--rounds", "50", "--seconds", "1800", "--relays", "4"]
     hand_over(session, "-m", "conformance.durability", "--crash", "power", *order)
+
+
+@nox.session(default=False)
+def marathon(session: nox.Session) -> None:
+    """100,000 messages to 1,000 domains that defer, refuse and reset; the books must balance."""
+    install(session, "suite")
+    hand_over(session, "-m", "loadtests.queue.marathon", *session.posargs)
 
 
 @nox.session(default=False)

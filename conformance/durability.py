@@ -1,8 +1,8 @@
 """Is 250 a promise? The relay is broken at random moments under load, and nothing may be missing.
 
-`python -m conformance.durability --rounds 50` breaks the embedded relay some milliseconds after a
-250, lets it go on, and so on; then every message that was acknowledged has to be at the sink,
-whole (RFC 5321 §6.1, requirement RLY-14). `--crash` says how it is broken.
+`python -m conformance.durability --rounds 50` breaks embedded relays some milliseconds after a
+250, lets them go on, and so on; then every message that was acknowledged has to be at the sink,
+whole (RFC 5321 §6.1, requirement RLY-14). `--crash` says how they are broken.
 """
 
 from __future__ import annotations
@@ -14,219 +14,25 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
+from operator import add
 from pathlib import Path
 
+from conformance.crash_trial import SENDERS, Tally, Trial, Unmeasured
 from conformance.crashes import Crash, PowerCut, RelayKilled, WorkerOrSupervisorKilled
 from conformance.verdict import ExitCode
 from fixtures.disk import NoCompiler, UnreliableDisk
-from fixtures.ledger import Answer, Balance, Ledger
-from fixtures.probe import (
-    ConnectionLost,
-    HandshakeFailed,
-    Refused,
-    ReplyMalformed,
-    ReplyTimeout,
-    SMTPProbe,
-    expect,
-    stuffed,
-)
 from fixtures.profile import DEFAULT_PROFILE, Profile, load_profile
 from fixtures.relay_process import RelayNotReady
-from fixtures.sink import SinkMX
 from fixtures.target import NotAvailable, ProfileError, Target
-from fixtures.transcript import Recorder, Transcript, use_recorder
 from fixtures.world import World
 
-SENDERS = 4
-# How long after a 250 the crash may come.
-WINDOW_SECONDS = 0.05
-# The first 250 of a round must have come by then.
-FIRST_SECONDS = 30.0
-# With nothing new at the sink for so long, what is missing is lost.
-PATIENCE_SECONDS = 10.0
 CRASHES = ("relay", "processes", "power")
 # Of the sectors that were not synced, what a power cut leaves: a cache writes back as it likes.
 _LEAK_PERCENT = 30
-_LARGEST_BODY = 20_000
-_BROKEN_OFF = (ConnectionLost, HandshakeFailed, ReplyTimeout, ReplyMalformed, Refused)
-
-
-class Unmeasured(Exception):
-    """The relay could not be measured; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What became of the messages of a trial.
-
-    Attributes:
-        rounds: How often the relay was broken.
-        balance: The books.
-    """
-
-    rounds: int
-    balance: Balance
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether every 250 was kept, and no copy arrived that a crash does not explain."""
-        return self.balance.is_balanced
-
-    def __str__(self) -> str:
-        return f"{self.rounds} rounds: {self.balance}"
-
-
-class Trial:
-    """Breaks a relay under load, again and again, and keeps the books."""
-
-    def __init__(
-        self, target: Target, seed: int, *, senders: int = SENDERS, crash: Crash | None = None
-    ) -> None:
-        """Describe a trial.
-
-        Args:
-            target: An embedded relay with a sink.
-            seed: Of all that is random here: message sizes and the moments of the crashes.
-            senders: How many sessions submit at the same time.
-            crash: How the relay is broken; by default it is killed and started again.
-
-        Raises:
-            NotAvailable: The relay is not ours to kill, or its deliveries are not seen.
-        """
-        if target.relay is None:
-            raise NotAvailable("the relay is not ours to kill")
-        if target.sink is None:
-            raise NotAvailable("the target's deliveries cannot be seen: no sink")
-        self._target = target
-        self._crash = crash or RelayKilled(target.relay)
-        self._sink: SinkMX = target.sink
-        self._random = random.Random(seed)
-        self._senders = senders
-        self._ledger = Ledger(f"{seed:x}-{time.time_ns():x}")
-        self._is_over = threading.Event()
-        self._rounds = 0
-        self._seen = 0
-
-    def run(
-        self,
-        rounds: int,
-        *,
-        deadline: float = float("inf"),
-        tell: Callable[[int, int], None] = lambda _round, _acknowledged: None,
-    ) -> Tally:
-        """Hold the rounds, let the relay deliver what it has, and count.
-
-        Args:
-            rounds: How often to break it.
-            deadline: A `time.monotonic()` after which no new round begins.
-            tell: Called after each round with its number and the acknowledged messages so far.
-
-        Raises:
-            Unmeasured: No message was acknowledged in a round, or the relay did not come back.
-        """
-        # Thousands of sessions would drown every other transcript of a test.
-        before = use_recorder(Recorder("durability"))
-        try:
-            for number in range(1, rounds + 1):
-                if time.monotonic() > deadline:
-                    break
-                self._hold_round(number)
-                self._take_arrivals()
-                tell(number, self._ledger.accepted)
-            self._await_arrivals()
-            return Tally(self._rounds, self._ledger.balance())
-        finally:
-            use_recorder(before)
-
-    def _hold_round(self, number: int) -> None:
-        known = self._ledger.accepted
-        seeds = [self._random.getrandbits(64) for _ in range(self._senders)]
-        pause = self._random.uniform(0, WINDOW_SECONDS)
-        self._is_over.clear()
-        threads = [threading.Thread(target=self._send, args=(seed,), daemon=True) for seed in seeds]
-        for thread in threads:
-            thread.start()
-        try:
-            is_begun = self._ledger.wait_for_accepted(known, FIRST_SECONDS)
-            if is_begun:
-                # No waiting for something to happen: the moment of the crash is the experiment.
-                time.sleep(pause)
-            self._ledger.excuse(time.time())
-            try:
-                self._crash.strike(self._random, self._is_over.set)
-            except RelayNotReady as error:
-                raise Unmeasured(
-                    f"after crash {number} the relay did not come back: {error}"
-                ) from None
-        finally:
-            self._is_over.set()
-            for thread in threads:
-                thread.join()
-        if not is_begun:
-            raise Unmeasured(f"no message was acknowledged in round {number}")
-        self._rounds += 1
-
-    def _send(self, seed: int) -> None:
-        """Submit one message after the other until the relay is gone, or the round is over."""
-        chance = random.Random(seed)
-        endpoint, account = self._target.endpoint(), self._target.account()
-        recipient = self._target.recipient()
-        header = (
-            f"From: <{account.sender}>\r\nTo: <{recipient}>\r\nSubject: durability\r\n"
-        ).encode()
-        with contextlib.suppress(*_BROKEN_OFF):
-            probe = SMTPProbe.connect(
-                endpoint.addresses[0],
-                endpoint.port,
-                transcript=Transcript(),
-                context=self._target.tls_context,
-                server_hostname=endpoint.host,
-            )
-            with probe:
-                expect("greeting", probe.read_reply())
-                expect("EHLO", probe.ehlo())
-                expect("STARTTLS", probe.starttls())
-                expect("EHLO", probe.ehlo())
-                expect("AUTH", probe.auth_plain(account))
-                while not self._is_over.is_set():
-                    expect("MAIL", probe.mail(account.sender))
-                    expect("RCPT", probe.rcpt(recipient))
-                    expect("DATA", probe.command("DATA"), 3)
-                    parcel = self._ledger.parcel(header, _body(chance), [recipient])
-                    probe.send(stuffed(parcel.content))
-                    reply = probe.read_reply()
-                    is_accepted = 200 <= reply.code < 300
-                    answer = Answer.ACCEPTED if is_accepted else Answer.REFUSED
-                    self._ledger.answered(parcel.token, answer)
-                    expect("content", reply)
-
-    def _take_arrivals(self) -> bool:
-        """Enter what is new at the sink; tell whether there was anything."""
-        arrived = self._sink.deliveries()
-        # The sink keeps the latest ones only.
-        fresh = arrived[len(arrived) - min(len(arrived), self._sink.taken - self._seen) :]
-        self._seen += len(fresh)
-        for delivery in fresh:
-            self._ledger.arrived(delivery)
-        return bool(fresh)
-
-    def _await_arrivals(self) -> None:
-        """Wait until all that was acknowledged is there, or no more comes."""
-        patience_ends = time.monotonic() + PATIENCE_SECONDS
-        while self._ledger.missing() and time.monotonic() < patience_ends:
-            if self._take_arrivals():
-                patience_ends = time.monotonic() + PATIENCE_SECONDS
-            else:
-                time.sleep(0.05)
-
-
-def _body(chance: random.Random) -> bytes:
-    lines = ["beginning"]
-    lines += [chance.randbytes(30).hex() for _ in range(chance.randrange(_LARGEST_BODY) // 62)]
-    lines.append("end")
-    return "".join(f"{line}\r\n" for line in lines).encode()
+_TOLD_EVERY = 10
 
 
 @contextlib.contextmanager
@@ -268,10 +74,61 @@ def breakable(
                     yield world.target(), RelayKilled(world.relay)
 
 
+def hold(
+    relays: Sequence[tuple[Target, Crash]],
+    seed: int,
+    rounds: int,
+    *,
+    senders: int = SENDERS,
+    deadline: float = float("inf"),
+) -> Tally:
+    """Break several relays at the same time and add up what became of the messages.
+
+    Args:
+        relays: Each with the way in which it is broken.
+        seed: Of the first relay's trial; the next ones' follow.
+        rounds: How many there are in all.
+        senders: How many sessions submit to each relay at the same time.
+        deadline: A `time.monotonic()` after which no new round begins.
+
+    Raises:
+        Unmeasured: A relay did not come back, or acknowledged nothing.
+    """
+    told = _Told()
+
+    def trial(number: int) -> Tally:
+        target, crash = relays[number]
+        # The first ones take what does not come out even.
+        share = (rounds + len(relays) - 1 - number) // len(relays)
+        own = Trial(target, seed + number, senders=senders, crash=crash)
+        return own.run(share, deadline=deadline, tell=told.one_more)
+
+    # They mostly wait, for a relay to start or for a reply.
+    with ThreadPoolExecutor(len(relays)) as threads:
+        return reduce(add, threads.map(trial, range(len(relays))))
+
+
+class _Told:
+    """Says now and then how far all trials together are."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._rounds = 0
+
+    def one_more(self) -> None:
+        with self._lock:
+            self._rounds += 1
+            if self._rounds % _TOLD_EVERY == 0:
+                say(f"round {self._rounds} after {time.monotonic() - self._began:.0f} s")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the command-line parser."""
     program = argparse.ArgumentParser(prog="python -m conformance.durability", description=__doc__)
-    program.add_argument("--rounds", type=int, default=50, help="crashes (default: %(default)s)")
+    program.add_argument(
+        "--rounds", type=_count, default=50, help="crashes in all (default: %(default)s)"
+    )
     program.add_argument(
         "--crash",
         choices=CRASHES,
@@ -279,13 +136,22 @@ def parser() -> argparse.ArgumentParser:
         help="kill the relay (default), one of two workers or their supervisor, or cut the power",
     )
     program.add_argument("--seed", type=int, help="repeats the random choices of another run")
-    program.add_argument("--senders", type=int, default=SENDERS, help="default: %(default)s")
+    program.add_argument("--relays", type=_count, default=1, help="how many share the rounds")
+    program.add_argument(
+        "--senders", type=_count, default=SENDERS, help="for each relay (default: %(default)s)"
+    )
     program.add_argument(
         "--seconds", type=float, default=600.0, help="limit of time (default: %(default)s)"
     )
     program.add_argument("--target", default=str(DEFAULT_PROFILE), help="an embedded profile")
     program.add_argument("--relay-command", default="", help="start this relay instead")
     return program
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no count: give 1 or more")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -296,9 +162,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     deadline = time.monotonic() + options.seconds
     try:
         profile = load_profile(options.target)
-        with breakable(profile, options.crash, options.relay_command) as (target, crash):
-            trial = Trial(target, seed, senders=options.senders, crash=crash)
-            tally = trial.run(options.rounds, deadline=deadline, tell=_tell)
+        with contextlib.ExitStack() as stack:
+            relays = [
+                stack.enter_context(breakable(profile, options.crash, options.relay_command))
+                for _ in range(options.relays)
+            ]
+            tally = hold(relays, seed, options.rounds, senders=options.senders, deadline=deadline)
     except (ProfileError, NotAvailable) as error:
         say(f"{error}")
         return ExitCode.USAGE
@@ -325,11 +194,6 @@ def say(text: str) -> None:
     """Print a line at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def _tell(number: int, acknowledged: int) -> None:
-    if number % 10 == 0:
-        say(f"round {number}: acknowledged {acknowledged}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.durability import Trial, Unmeasured, breakable
+from conformance.crash_trial import Trial, Unmeasured
+from conformance.durability import breakable
 from conformance.judgement import inconclusive, must, not_observable
 from conformance.requirement import requirement
 from fixtures.relay_process import RelayNotReady

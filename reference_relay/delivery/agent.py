@@ -8,13 +8,14 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol
 
 from reference_relay.delivery.attempt import Attempt, Mission, log_attempt
 from reference_relay.delivery.back_off import BackOff
 from reference_relay.delivery.connection_pool import ConnectionPool
 from reference_relay.delivery.counters import DeliveryCounters
-from reference_relay.delivery.destination_slots import DestinationSlots
+from reference_relay.delivery.lanes import Lanes
 from reference_relay.delivery.notifier import Notifier
 from reference_relay.delivery.route import Router
 from reference_relay.delivery.settings import DeliverySettings, Timeouts
@@ -39,6 +40,22 @@ class Signs(Protocol):
     def sign(self, content: bytes, timestamp: int) -> bytes:
         """Return the signature field for a content."""
         ...
+
+
+@dataclass(slots=True, eq=False)
+class _Parcel:
+    """A claimed message.
+
+    Attributes:
+        open_missions: How many of its destinations have not been tried yet.
+    """
+
+    claimed: ClaimedMessage
+    open_missions: int = 0
+
+    @property
+    def octets(self) -> int:
+        return len(self.claimed.message.content)
 
 
 class Agent:
@@ -85,14 +102,15 @@ class Agent:
         self._pool = ConnectionPool(settings, hostname)
         self._signing = ThreadPoolExecutor(_SIGNING_THREADS, "dkim-sign")
         self._back_off = BackOff(now)
-        self._claims = asyncio.Semaphore(settings.claimed_messages)
+        self._under_way: set[_Parcel] = set()
         self._claimed_octets = 0
-        self._less_octets = asyncio.Event()
-        self._slots = asyncio.Semaphore(settings.messages_at_once)
-        self._destinations = DestinationSlots(settings.connections_per_destination)
+        self._has_room = asyncio.Event()
+        self._lanes = Lanes(
+            self._deliver, settings.connections_per_destination, settings.messages_at_once
+        )
         self._notifier = Notifier(hostname, now, next_queue_id)
         self._turns: dict[str, int] = {}
-        self._attempts: set[asyncio.Task[None]] = set()
+        self._signings: set[asyncio.Task[None]] = set()
         self._claiming: asyncio.Task[None] | None = None
         self._log_line = log_line
         self.counters = DeliveryCounters()
@@ -120,68 +138,53 @@ class Agent:
             await self._ended.wait()
 
     async def _claim(self) -> None:
+        settings = self._settings
         while True:
-            await self._claims.acquire()
-            while self._claimed_octets > self._settings.claimed_octets:
-                self._less_octets.clear()
-                await self._less_octets.wait()
-            claimed = await self._queue.claim()
-            octets = len(claimed.message.content)
-            self._claimed_octets += octets
-            attempt = asyncio.create_task(self._attempt(claimed))
-            self._attempts.add(attempt)
-            attempt.add_done_callback(functools.partial(self._attempt_ended, octets))
+            while (
+                len(self._under_way) >= settings.claimed_messages
+                or self._claimed_octets > settings.claimed_octets
+            ):
+                self._has_room.clear()
+                await self._has_room.wait()
+            parcel = _Parcel(await self._queue.claim())
+            self._under_way.add(parcel)
+            self._claimed_octets += parcel.octets
+            self._begin(parcel)
 
-    def _attempt_ended(self, octets: int, attempt: asyncio.Task[None]) -> None:
-        self._attempts.discard(attempt)
-        self._claims.release()
-        self._claimed_octets -= octets
-        self._less_octets.set()
-        if not attempt.cancelled() and (error := attempt.exception()) is not None:
-            _log.error("attempt-broken", exc_info=error)
-
-    async def _wind_up(self) -> None:
-        if self._claiming is not None:
-            self._claiming.cancel()
-        if self._attempts:
-            await asyncio.wait(self._attempts, timeout=self._settings.stop_seconds)
-        for attempt in self._attempts:
-            attempt.cancel()
-        if self._attempts:
-            await asyncio.wait(self._attempts)
-        await self._pool.close()
-        self._signing.shutdown()
-        self._ended.set()
-
-    async def _attempt(self, claimed: ClaimedMessage) -> None:
-        queue_id = claimed.message.queue_id
+    def _begin(self, parcel: _Parcel) -> None:
+        """Send a message on its way, signed if it has to be."""
+        message = parcel.claimed.message
         try:
-            try:
-                missions = await self._missions(claimed)
-            except Exception:
-                _log.exception("attempt-broken queue_id=%s", queue_id)
-                self._settle(claimed, dict.fromkeys(claimed.pending, _OUR_FAULT))
+            signer = self._signer_for(message.configuration_id)
+            if signer is None:
+                self._dispatch(parcel, message.content)
                 return
-            if not missions:
-                self._queue.settle(queue_id, {})
-            elif len(missions) == 1:
-                await self._deliver(claimed, missions[0])
-            else:
-                async with asyncio.TaskGroup() as group:
-                    for mission in missions:
-                        group.create_task(self._deliver(claimed, mission))
-        except asyncio.CancelledError:
-            # What has no outcome yet goes back as it was.
-            self._queue.release(queue_id)
-            raise
+        except Exception:
+            self._broken(parcel)
+            return
+        signing = asyncio.create_task(self._sign(parcel, signer))
+        self._signings.add(signing)
+        signing.add_done_callback(self._signings.discard)
 
-    async def _missions(self, claimed: ClaimedMessage) -> list[Mission]:
+    async def _sign(self, parcel: _Parcel, signer: Signs) -> None:
+        content = parcel.claimed.message.content
+        try:
+            signature = await asyncio.get_running_loop().run_in_executor(
+                self._signing, signer.sign, content, int(self._now())
+            )
+            self._dispatch(parcel, signature + content)
+        except Exception:
+            self._broken(parcel)
+
+    def _dispatch(self, parcel: _Parcel, octets: bytes) -> None:
+        """Let each destination of a message have its turn."""
+        claimed = parcel.claimed
         message = claimed.message
         by_domain: dict[str, list[int]] = {}
         for index in claimed.pending:
             by_domain.setdefault(self._destination(message, index), []).append(index)
-        content = OutgoingContent.of(await self._signed(message))
-        return [
+        content = OutgoingContent.of(octets)
+        missions = [
             Mission(
                 message.queue_id,
                 claimed.attempt,
@@ -193,21 +196,38 @@ class Agent:
             )
             for domain, recipients in by_domain.items()
         ]
+        parcel.open_missions = len(missions)
+        for mission in missions:
+            self._lanes.add(mission.domain, (parcel, mission))
+        if not missions:
+            self._settle(parcel, {})
+
+    def _broken(self, parcel: _Parcel) -> None:
+        _log.exception("attempt-broken queue_id=%s", parcel.claimed.message.queue_id)
+        self._settle(parcel, dict.fromkeys(parcel.claimed.pending, _OUR_FAULT))
+
+    async def _wind_up(self) -> None:
+        if self._claiming is not None:
+            self._claiming.cancel()
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._settings.stop_seconds
+        if self._signings:
+            await asyncio.wait(self._signings, timeout=self._settings.stop_seconds)
+        for signing in self._signings:
+            signing.cancel()
+        await self._lanes.close(max(ends - loop.time(), 0.0))
+        for parcel in self._under_way:
+            # What has no outcome yet goes back as it was.
+            self._queue.release(parcel.claimed.message.queue_id)
+        await self._pool.close()
+        self._signing.shutdown()
+        self._ended.set()
 
     def _destination(self, message: QueuedMessage, index: int) -> str:
         if self._settings.smarthost is not None:
             return self._settings.smarthost.host
         mailbox = message.envelope.recipients[index].mailbox
         return mailbox.domain_key or mailbox.domain
-
-    async def _signed(self, message: QueuedMessage) -> bytes:
-        signer = self._signer_for(message.configuration_id)
-        if signer is None:
-            return message.content
-        signature = await asyncio.get_running_loop().run_in_executor(
-            self._signing, signer.sign, message.content, int(self._now())
-        )
-        return signature + message.content
 
     def _in_turn(self, endpoint: str) -> tuple[str, ...]:
         """Return the endpoint's addresses, beginning one further each time (D-23)."""
@@ -218,27 +238,32 @@ class Agent:
         self._turns[endpoint] = turn + 1
         return addresses[turn:] + addresses[:turn]
 
-    async def _deliver(self, claimed: ClaimedMessage, mission: Mission) -> None:
-        # In this order: who waits for a slow destination keeps no slot from the others.
-        async with self._destinations.held(mission.domain), self._slots:
-            attempt = Attempt(
-                mission,
-                self._router,
-                self._pool,
-                self._settings,
-                self._back_off,
-                self._log_line,
-            )
-            outcomes: Mapping[int, Outcome]
-            try:
-                outcomes = await attempt.run()
-            except Exception:
-                _log.exception("attempt-broken queue_id=%s", mission.queue_id)
-                outcomes = dict.fromkeys(mission.recipients, _OUR_FAULT)
+    async def _deliver(self, work: tuple[_Parcel, Mission]) -> None:
+        parcel, mission = work
+        attempt = Attempt(
+            mission, self._router, self._pool, self._settings, self._back_off, self._log_line
+        )
+        outcomes: Mapping[int, Outcome]
+        try:
+            outcomes = await attempt.run()
+        except Exception:
+            _log.exception("attempt-broken queue_id=%s", mission.queue_id)
+            outcomes = dict.fromkeys(mission.recipients, _OUR_FAULT)
+        parcel.open_missions -= 1
         # At once, not when the whole message is through: a crash then repeats less.
-        self._settle(claimed, outcomes)
+        self._settle(parcel, outcomes)
 
-    def _settle(self, claimed: ClaimedMessage, outcomes: Mapping[int, Outcome]) -> None:
+    def _settle(self, parcel: _Parcel, outcomes: Mapping[int, Outcome]) -> None:
+        claimed = parcel.claimed
+        queue_id = claimed.message.queue_id
         notify = functools.partial(self._notifier.notifications, claimed)
-        recorded = self._queue.settle(claimed.message.queue_id, outcomes, notify)
-        self.counters.add(recorded.values())
+        try:
+            recorded = self._queue.settle(queue_id, outcomes, notify)
+            self.counters.add(recorded.values())
+        except Exception:
+            # The lane has to go on; the next start tries this message again.
+            _log.exception("attempt-unsettled queue_id=%s", queue_id)
+        if not parcel.open_missions:
+            self._under_way.discard(parcel)
+            self._claimed_octets -= parcel.octets
+            self._has_room.set()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from reference_relay.delivery.back_off import BackOff
 from reference_relay.delivery.connection import Connection
 from reference_relay.delivery.connection_pool import AddressPair, ConnectionPool
-from reference_relay.delivery.route import Address, Route, Router, parsed
+from reference_relay.delivery.route import Address, Route, Router, parsed, written
 from reference_relay.delivery.settings import DeliverySettings, TLSMode
 from reference_relay.mail.envelope import Envelope
 from reference_relay.queue.queued_message import Deferred, Delivered, Failed, Outcome
@@ -98,10 +98,10 @@ class Attempt:
             self._note_for_all(Deferred(f"4.4.1 {host}: no outgoing address for {family}"))
             return True
         verified = host if self._settings.tls_mode is TLSMode.VERIFY else ""
-        pair = AddressPair(local, str(address), verified)
+        pair = AddressPair(local, written(address), verified)
         resting = self._back_off.reason(pair.remote)
         if resting is not None:
-            self._note_for_all(Deferred(f"4.4.1 {host} [{address}] rests after: {resting}"))
+            self._note_for_all(Deferred(f"4.4.1 {host} [{pair.remote}] rests after: {resting}"))
             return True
         clock = asyncio.get_running_loop().time
         started = clock()
@@ -109,7 +109,7 @@ class Attempt:
         may_go_on = True
         if isinstance(answer, SessionRefused):
             self._back_off.failed(pair.remote, answer.verdict.text)
-            outcome = _outcome(host, address, answer.verdict)
+            outcome = _outcome(host, pair.remote, answer.verdict)
             outcomes = dict.fromkeys(self._open, outcome)
             # Not final even if the host said so: it spoke for itself, not for the recipient.
             self._note_for_all(outcome)
@@ -117,7 +117,7 @@ class Attempt:
             self._back_off.succeeded(pair.remote)
             verdicts = zip(self._open, answer.verdicts, strict=True)
             outcomes = {
-                index: _outcome(host, address, verdict, is_notifying=answer.is_notifying)
+                index: _outcome(host, pair.remote, verdict, is_notifying=answer.is_notifying)
                 for index, verdict in verdicts
             }
             self._take(outcomes)
@@ -209,9 +209,7 @@ class Attempt:
         )
 
 
-def _outcome(
-    host: str, address: Address, verdict: Verdict, *, is_notifying: bool = False
-) -> Outcome:
+def _outcome(host: str, address: str, verdict: Verdict, *, is_notifying: bool = False) -> Outcome:
     text = f"{host} [{address}]: {verdict.text}"
     # What begins with a reply code is the host's; the rest are findings of ours.
     reply = verdict.text if _REPLY.match(verdict.text) else ""

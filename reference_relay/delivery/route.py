@@ -156,6 +156,12 @@ def parsed(text: str) -> Address:
     return ip_address(text)
 
 
+@lru_cache(maxsize=4096)
+def written(address: Address) -> str:
+    """Return an address as text."""
+    return str(address)
+
+
 def embedded(address: Address) -> Address:
     """Return the IPv4 address that an IPv6 address stands for, or the address itself."""
     if isinstance(address, IPv4Address):
@@ -166,6 +172,7 @@ def embedded(address: Address) -> Address:
     return inner or address
 
 
+@lru_cache(maxsize=4096)
 def address_of_literal(literal: str) -> Address | None:
     """Return the address in a literal, None if it holds none (RFC 5321 §4.1.3)."""
     text = literal.removeprefix("[").removesuffix("]")

@@ -31,7 +31,7 @@ from reference_relay.queue.schedule import Entry, Place, Schedule
 from reference_relay.queue.settings import QueueSettings
 from reference_relay.queue.spool import QueueFull, Settlement, Spool
 from reference_relay.queue.spool_file import QueueError
-from reference_relay.queue.spool_reader import Damaged, Selection, SpoolReader, Stored
+from reference_relay.queue.spool_reader import Selection, Stored
 from reference_relay.queue.status import message_status
 
 __all__ = ["Queue", "QueueError", "QueueFull", "QueueSettings"]
@@ -236,34 +236,36 @@ class Queue:
         ):
             raise ValueError(f"{queue_id} is not claimed for all of {sorted(outcomes)}")
         now = self._now()
-        next_attempt = self._retry.next_attempt(entry.accepted_at, entry.attempts, now)
-        recorded = {
-            recipient: _given_up(outcome) if next_attempt is None else outcome
-            for recipient, outcome in outcomes.items()
-        }
+        recorded = dict(outcomes)
+        if any(isinstance(each, Deferred) for each in outcomes.values()) and (
+            self._next_attempt(entry, now) is None
+        ):
+            recorded = {recipient: _given_up(outcome) for recipient, outcome in outcomes.items()}
         notifications = tuple(self._numbered(message) for message in notify(recorded))
         final = {r for r, outcome in recorded.items() if not isinstance(outcome, Deferred)}
         entry.outstanding.difference_update(outcomes)
         entry.pending = tuple(r for r in entry.pending or () if r not in final)
-        is_over = not entry.outstanding
-        retry = (entry.attempts, next_attempt) if next_attempt is not None else None
+        retry = None
+        if entry.pending and not entry.outstanding:
+            due = self._next_attempt(entry, now)
+            # The time may have run out between two destinations: the next attempt will say so.
+            retry = (entry.attempts, now if due is None else due)
         is_warning = entry.is_overdue and bool(notifications)
         entry.is_warned = entry.is_warned or is_warning
         self._record(
             Settlement(
                 number=entry.number,
                 events=tuple((r, event_of(outcome, now)) for r, outcome in recorded.items()),
-                retry=retry if is_over and entry.pending else None,
+                retry=retry,
                 is_final=not entry.pending,
                 is_warned=is_warning,
                 notifications=notifications,
             )
         )
-        if is_over:
-            if entry.pending and retry is not None:
-                self._put_back(entry, retry[1])
-            else:
-                del self._entries[queue_id]
+        if retry is not None:
+            self._put_back(entry, retry[1])
+        elif not entry.pending:
+            del self._entries[queue_id]
         return recorded
 
     def release(self, queue_id: str) -> None:
@@ -377,6 +379,9 @@ class Queue:
                 # Never attempted: due at once, whatever the clock says after a restart.
                 self._schedule.add_later(entry, each.next_attempt or 0.0)
 
+    def _next_attempt(self, entry: Entry, now: float) -> float | None:
+        return self._retry.next_attempt(entry.accepted_at, entry.attempts, now)
+
     def _numbered(self, message: QueuedMessage) -> tuple[int, QueuedMessage]:
         self._last_number += 1
         return self._last_number, message
@@ -448,7 +453,7 @@ class Queue:
             entry.place = Place.READING
         numbers = [entry.number for entry in entries if entry.message is None]
         reading = asyncio.get_running_loop().run_in_executor(
-            self._reading, _read, self._content_reader, numbers
+            self._reading, self._content_reader.each_message, numbers
         )
         try:
             found = await reading
@@ -470,21 +475,6 @@ class Queue:
                 _log.error("event=quarantined queue_id=%s error=%r", entry.queue_id, str(stored))
                 continue
             self._schedule.add_reread(entry)
-
-
-def _read(reader: SpoolReader, numbers: Sequence[int]) -> dict[int, Stored | QueueError]:
-    found: dict[int, Stored | QueueError] = {}
-    try:
-        return {**reader.messages(numbers)}
-    except QueueError:
-        # One by one, to find out which it is.
-        found.clear()
-    for number in numbers:
-        try:
-            found[number] = reader.message(number) or Damaged("its content is gone")
-        except QueueError as error:
-            found[number] = error
-    return found
 
 
 def _given_up(outcome: Outcome) -> Outcome:

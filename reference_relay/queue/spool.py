@@ -7,8 +7,9 @@ that the system's may have. A message is unsettled as long as its row in `conten
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,20 @@ from reference_relay.queue.spool_reader import SpoolReader, checksum
 # from a busy event loop can take a whole switch interval.
 _ROWS_AT_ONCE = (64, 16, 4, 1)
 _MESSAGE_COLUMNS = "number, queue_id, accepted_at, endpoint, configuration_id, envelope, octets"
-_INSERT_MESSAGE = {
-    rows: f"INSERT INTO message ({_MESSAGE_COLUMNS}) VALUES "  # noqa: S608 - the names above
-    + ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows)
-    for rows in _ROWS_AT_ONCE
-}
-_INSERT_CONTENT = {
-    rows: "INSERT INTO content VALUES " + ", ".join(["(?, ?, ?)"] * rows)  # noqa: S608 - as above
-    for rows in _ROWS_AT_ONCE
-}
+
+
+def _statements(begin: str, row: str, end: str = "") -> dict[int, str]:
+    """Return a statement for each number of rows."""
+    return {rows: begin + ", ".join([row] * rows) + end for rows in _ROWS_AT_ONCE}
+
+
+_INSERT_MESSAGES = _statements(
+    f"INSERT INTO message ({_MESSAGE_COLUMNS}) VALUES ",  # noqa: S608 - the names above
+    "(?, ?, ?, ?, ?, ?, ?)",
+)
+_INSERT_CONTENTS = _statements("INSERT INTO content VALUES ", "(?, ?, ?)")
+_INSERT_EVENTS = _statements("INSERT INTO event VALUES ", "(?, ?, ?, ?, ?)")
+_DELETE_CONTENTS = _statements("DELETE FROM content WHERE number IN (", "?", ")")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ class Spool:
             raise
 
     def write(
-        self, messages: Sequence[tuple[int, QueuedMessage]], settlements: Iterable[Settlement]
+        self, messages: Sequence[tuple[int, QueuedMessage]], settlements: Sequence[Settlement]
     ) -> None:
         """Write messages and settlements in one transaction; durable on return.
 
@@ -97,8 +103,7 @@ class Spool:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._insert(messages)
-            for settlement in settlements:
-                self._settle(settlement)
+            self._settle(settlements)
             self._connection.execute("COMMIT")
         except apsw.ConstraintError as error:
             self._roll_back()
@@ -165,44 +170,51 @@ class Spool:
         os.close(self._lock)
 
     def _insert(self, messages: Sequence[tuple[int, QueuedMessage]]) -> None:
+        rows = [message_row(number, message) for number, message in messages]
+        self._execute(_INSERT_MESSAGES, rows)
+        self._execute(
+            _INSERT_CONTENTS,
+            [
+                (number, message.content, checksum(message.content, row[5]))
+                for (number, message), row in zip(messages, rows, strict=True)
+            ],
+        )
+
+    def _settle(self, settlements: Sequence[Settlement]) -> None:
+        self._execute(
+            _INSERT_EVENTS,
+            [
+                (each.number, recipient, event.at, event.state.value, event.text)
+                for each in settlements
+                for recipient, event in each.events
+            ],
+        )
+        self._execute(_DELETE_CONTENTS, [(each.number,) for each in settlements if each.is_final])
+        for each in settlements:
+            if each.retry is not None:
+                self._connection.execute(
+                    "UPDATE message SET attempts = ?, next_attempt = ? WHERE number = ?",
+                    (*each.retry, each.number),
+                )
+            if each.is_held is not None:
+                self._connection.execute(
+                    "UPDATE message SET is_held = ? WHERE number = ?", (each.is_held, each.number)
+                )
+            if each.is_warned:
+                self._connection.execute(
+                    "UPDATE message SET is_warned = 1 WHERE number = ?", (each.number,)
+                )
+            if each.notifications:
+                self._insert(each.notifications)
+
+    def _execute(self, statements: Mapping[int, str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Do the same with all rows, many of them at a time."""
         start = 0
         for size in _ROWS_AT_ONCE:
-            while len(messages) - start >= size:
-                batch = messages[start : start + size]
+            while len(rows) - start >= size:
+                values = tuple(chain.from_iterable(rows[start : start + size]))
+                self._connection.execute(statements[size], values)
                 start += size
-                rows = [message_row(number, message) for number, message in batch]
-                self._connection.execute(_INSERT_MESSAGE[size], [v for row in rows for v in row])
-                self._connection.execute(
-                    _INSERT_CONTENT[size],
-                    [
-                        value
-                        for (number, message), row in zip(batch, rows, strict=True)
-                        for value in (number, message.content, checksum(message.content, row[5]))
-                    ],
-                )
-
-    def _settle(self, settlement: Settlement) -> None:
-        number = settlement.number
-        for recipient, event in settlement.events:
-            self._connection.execute(
-                "INSERT INTO event VALUES (?, ?, ?, ?, ?)",
-                (number, recipient, event.at, event.state.value, event.text),
-            )
-        if settlement.is_final:
-            self._connection.execute("DELETE FROM content WHERE number = ?", (number,))
-        if settlement.retry is not None:
-            self._connection.execute(
-                "UPDATE message SET attempts = ?, next_attempt = ? WHERE number = ?",
-                (*settlement.retry, number),
-            )
-        if settlement.is_held is not None:
-            self._connection.execute(
-                "UPDATE message SET is_held = ? WHERE number = ?", (settlement.is_held, number)
-            )
-        if settlement.is_warned:
-            self._connection.execute("UPDATE message SET is_warned = 1 WHERE number = ?", (number,))
-        if settlement.notifications:
-            self._insert(settlement.notifications)
 
     def _refusal(self, error: Exception) -> QueueError:
         text = f"the queue in {self._directory} cannot be written: {error}"

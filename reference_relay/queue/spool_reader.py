@@ -123,6 +123,21 @@ class SpoolReader:
             found[row[0]] = self._stored(row[:10], row[10], history, is_settled=False)
         return found
 
+    def each_message(self, numbers: Sequence[int]) -> dict[int, Stored | QueueError]:
+        """Return several of them by their numbers, or what is wrong with each."""
+        found: dict[int, Stored | QueueError] = {}
+        try:
+            return {**self.messages(numbers)}
+        except QueueError:
+            # One by one, to find out which it is.
+            found.clear()
+        for number in numbers:
+            try:
+                found[number] = self.message(number) or Damaged("its content is gone")
+            except QueueError as error:
+                found[number] = error
+        return found
+
     def status(self, queue_id: str) -> Stored | None:
         """Return a message, settled or not, without its content, or None.
 
