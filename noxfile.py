@@ -117,6 +117,13 @@ def compare(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def replay(session: nox.Session) -> None:
+    """Run one thing of an earlier result again: `-- reports/certify/results.json TLS-09`."""
+    install(session, "suite")
+    hand_over(session, "-m", "conformance.replay", *session.posargs)
+
+
+@nox.session(default=False)
 def dkim(session: nox.Session) -> None:
     """Sign 2,000 generated messages with each kind of key; dkimpy, mailauth and OpenDKIM judge."""
     install(session, "suite")

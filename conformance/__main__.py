@@ -116,6 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         notes = (f"Control samples: the reference relay was green; red were {red}.",)
     names = [name for only in options.only for name in only.split(",")]
     order = Order(
+        command=options.command,
         only=tuple(names),
         target=options.target,
         relay_command=options.relay_command,

@@ -26,10 +26,11 @@ from conformance.catalogue import DIRECTORY, Catalogue, CatalogueError, Selectio
 from conformance.collector import Collector
 from conformance.outcome import redacted
 from conformance.progress import Progress
-from conformance.report.results import RequirementResult, Results, Run, judged
+from conformance.report.results import Ordered, RequirementResult, Results, Run, judged
 from conformance.sanity import Stage
 from conformance.verdict import Conclusion, ExitCode, Verdict, conclude, nothing_run
 from fixtures.profile import ProfileError
+from fixtures.run_token import new_run, run_token
 from fixtures.transcript import SECRETS
 
 HOME = Path(__file__).parent
@@ -54,6 +55,7 @@ class Order:
     """What a certification is asked to do.
 
     Attributes:
+        command: "certify", or "check" for what may leave checks out and waive failures.
         only: Ids and groups to judge; empty is everything.
         target: A profile file; None is the relay that comes with the project.
         relay_command: What starts the relay instead of the embedded one.
@@ -66,6 +68,7 @@ class Order:
         notes: What the report is to say besides, such as the control samples of the instrument.
     """
 
+    command: str = "certify"
     only: tuple[str, ...] = ()
     target: str | None = None
     relay_command: str | None = None
@@ -101,6 +104,7 @@ def measure(order: Order, console: Console) -> Results:
         order: What to do; `out` is for others.
         console: Where progress is shown.
     """
+    new_run()
     began = time.monotonic()
     started_at = datetime.now(UTC)
     try:
@@ -109,7 +113,7 @@ def measure(order: Order, console: Console) -> Results:
         catalogue = Catalogue((), {})
         conclusion = nothing_run(0, ExitCode.HARNESS_FAULT, f"harness fault: {error}")
         results: tuple[RequirementResult, ...] = ()
-        run = Run(started_at, 0.0, _target_name(order), order.only)
+        run = Run(started_at, 0.0, _target_name(order), order.only, order=_ordered(order))
     else:
         run, conclusion, results = _measure(order, catalogue, console, started_at, began)
     return Results(
@@ -177,8 +181,22 @@ def _measure(
         notes=tuple(notes),
         dialogues=tuple(collector.dialogues),
         sanity_transcripts=tuple(collector.sanity_transcripts),
+        token=run_token(),
+        order=_ordered(order),
     )
+    if run.caveat and conclusion.exit_code is not ExitCode.USAGE:
+        conclusion = replace(conclusion, headline=f"{conclusion.headline}; {run.caveat}")
     return run, conclusion, results
+
+
+def _ordered(order: Order) -> Ordered:
+    return Ordered(
+        command=order.command,
+        target=order.target or "",
+        relay_command=order.relay_command or "",
+        patience_seconds=order.patience_seconds,
+        arguments=order.pytest_arguments,
+    )
 
 
 def _told(applied: waivers.Applied) -> list[str]:

@@ -6,7 +6,6 @@ echo of a relay that had died.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 
@@ -21,6 +20,7 @@ from fixtures.probe import (
     Throttled,
     expect,
 )
+from fixtures.run_token import FIELD, fresh_token, run_token
 from fixtures.target import Target
 
 
@@ -86,7 +86,7 @@ def run(target: Target, when: str, *, timeout_seconds: float = 10.0) -> Sanity:
             offers_plain = "PLAIN" in (target.claims("auth_mechanisms") or ("PLAIN",))
             expect("AUTH", (probe.auth_plain if offers_plain else probe.auth_login)(account))
             stage = Stage.AUTHENTICATED
-            recipient = target.recipient("sanity")
+            recipient = target.recipient(f"sanity-{run_token()}")
             probe.submit(account.sender, recipient, _message(account.sender, recipient))
             stage = Stage.ACCEPTED
             probe.quit()
@@ -114,11 +114,12 @@ def _connect(target: Target, timeout_seconds: float) -> SMTPProbe:
 
 
 def _message(sender: str, recipient: str) -> bytes:
-    token = secrets.token_hex(8)
+    token = fresh_token()
     lines = [
         f"From: <{sender}>",
         f"To: <{recipient}>",
         f"Subject: sanity {token}",
+        f"{FIELD}: {run_token()}",
         f"Message-ID: <{token}@{sender.rpartition('@')[2]}>",
         "Date: Thu, 01 Jan 2026 00:00:00 +0000",
         "",

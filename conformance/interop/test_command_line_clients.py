@@ -12,6 +12,7 @@ from conformance.requirement import requirement
 from conformance.rfc4954.credentials import need_mechanism
 from conformance.steps import sender_of, wait_for_each
 from fixtures.budget import current_budget
+from fixtures.probe import client_name
 from fixtures.sink import SinkMX
 from fixtures.target import Target
 
@@ -52,7 +53,7 @@ def test_swaks_submits(
                 *("--from", sender_of(target), "--to", ",".join(names)),
                 *("--header", f"To: {names[0]}", "--header", f"Subject: Test {token}"),
                 *("--body", f"The text of {token}."),
-                *("--ehlo", "client.example", "--timeout", "10"),
+                *("--ehlo", client_name(), "--timeout", "10"),
                 *options,
             ],
             input=f"{account.password}\n".encode(),

@@ -21,7 +21,9 @@ from conformance.rfc4954.credentials import need_mechanism
 from conformance.steps import FOREIGN_SENDER, sender_of
 from fixtures.budget import current_budget
 from fixtures.plugin import Arrived
+from fixtures.probe import client_name
 from fixtures.refusal import THROTTLE_CODES
+from fixtures.run_token import FIELD, run_token
 from fixtures.target import Target
 
 
@@ -32,7 +34,7 @@ class Client(smtplib.SMTP):
         endpoint = target.endpoint()
         self._address = (endpoint.addresses[0], endpoint.port)
         self._place = current_budget().connect()
-        super().__init__(endpoint.host, endpoint.port, local_hostname="client.example", timeout=10)
+        super().__init__(endpoint.host, endpoint.port, local_hostname=client_name(), timeout=10)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         return socket.create_connection(self._address, timeout)
@@ -80,6 +82,7 @@ def composed(target: Target, token: str, recipient: str = "") -> EmailMessage:
     message["From"] = f"Mailer <{sender_of(target)}>"
     message["To"] = recipient or target.recipient()
     message["Subject"] = f"Test {token}"
+    message[FIELD] = run_token()
     message.set_content(f"This is the text of {token}.\n.\nIt goes on.\n")
     return message
 
@@ -165,7 +168,7 @@ async def send_with_aiosmtplib(mechanism: str, target: Target, token: str) -> No
         hostname=endpoint.addresses[0],
         port=endpoint.port,
         start_tls=False,
-        local_hostname="client.example",
+        local_hostname=client_name(),
         timeout=10,
     )
     async with client:

@@ -29,6 +29,8 @@ def render(results: Results) -> str:
     counts = results.conclusion.counts
     judged = sum(number for verdict, number in counts.items() if verdict.is_judged)
     words = _WORDS.get(code, f"conformant, {judged} of {sum(counts.values())}")
+    if results.run.caveat:
+        words = f"{'part' if results.run.selection else results.run.order.command}: {words}"
     left, right = (_CHARACTER_PX * len(text) + 10 for text in (_LABEL, words))
     return f"""\
 <svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" \

@@ -49,8 +49,31 @@ class RequirementResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Ordered:
+    """What a run was asked to do, so that it can be asked again.
+
+    Attributes:
+        command: "certify" or "check".
+        target: The profile, "" for the relay that comes along.
+        relay_command: What started the relay in the place of the embedded one, or "".
+        patience_seconds: None left it to the profile.
+        arguments: What went to pytest, seeds among it.
+    """
+
+    command: str = "certify"
+    target: str = ""
+    relay_command: str = ""
+    patience_seconds: float | None = None
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """The circumstances of a run."""
+    """The circumstances of a run.
+
+    Attributes:
+        token: The mark in everything that the run sent.
+    """
 
     started_at: datetime
     duration_seconds: float
@@ -59,7 +82,17 @@ class Run:
     notes: tuple[str, ...] = ()
     dialogues: tuple[Sanity, ...] = ()
     sanity_transcripts: tuple[Mapping[str, object], ...] = ()
-    command: tuple[str, ...] = ()
+    token: str = ""
+    order: Ordered = Ordered()
+
+    @property
+    def caveat(self) -> str:
+        """Why this is no certification, however it ended; "" if it is one."""
+        if self.selection:
+            return f"a part of the catalogue ({', '.join(self.selection)}), no certification"
+        return (
+            "" if self.order.command == "certify" else f"a {self.order.command}, no certification"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +201,8 @@ def to_json(results: Results) -> dict[str, object]:
             "started_at": run.started_at.isoformat(timespec="seconds"),
             "duration_seconds": round(run.duration_seconds, 3),
             "target": run.target,
+            "token": run.token,
+            "order": {**asdict(run.order), "arguments": list(run.order.arguments)},
             "selection": list(run.selection),
             "notes": list(run.notes),
             "sanity": [sanity.to_json() for sanity in run.dialogues],

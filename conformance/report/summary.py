@@ -22,7 +22,8 @@ def render(results: Results) -> str:
         f"Target: {_plain(run.target)}. "
         f"Selection: {_plain(', '.join(run.selection) or 'everything')}. "
         f"Started {run.started_at.isoformat(timespec='seconds')}, "
-        f"took {run.duration_seconds:.1f} s.",
+        f"took {run.duration_seconds:.1f} s. "
+        f"Everything sent is marked {_plain(run.token)}.",
         "",
         "| Verdict | Requirements |",
         "|---|---:|",

@@ -492,6 +492,16 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert "cannot be written" in said
 
 
+def test_a_part_is_never_called_a_certification(tmp_path: Path) -> None:
+    """The headline of --only names the part and says what it is not."""
+    out = tmp_path / "out"
+    command = ["-m", "conformance", "certify", "--only", "GRT-01", "--out", str(out)]
+    ended = read_back(*started(command), out)
+    assert ended.exit_code == 0, ended.said
+    headline = ended.results["conclusion"]["headline"]
+    assert headline.endswith("; a part of the catalogue (GRT-01), no certification")
+
+
 def test_a_certification_takes_no_filter(tmp_path: Path) -> None:
     """What would leave checks out is refused with its remedy, exit 2."""
     command = ["-m", "conformance", "certify", "--out", str(tmp_path / "out")]

@@ -9,9 +9,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import jsonschema_rs
@@ -24,7 +26,7 @@ from conformance.catalogue import Catalogue, Group, Requirement
 from conformance.outcome import Finding, Outcome, transcript_to_json
 from conformance.passive import Examination, combined, examine
 from conformance.report import archive
-from conformance.report.results import Results, Run, judged, to_json
+from conformance.report.results import Ordered, Results, Run, judged, to_json
 from conformance.sanity import Sanity, Stage
 from conformance.verdict import ExitCode, Level, Verdict, conclude
 from fixtures.redaction import Secrets
@@ -312,3 +314,24 @@ def test_a_failure_leaves_a_script_that_says_what_was_said(tmp_path: Path) -> No
             connected.settimeout(20)
             assert connected.recv(100) == b"EHLO client.example\r\n"
     assert running.wait(20) == 0
+
+
+@pytest.mark.parametrize(
+    ("run", "word"),
+    [
+        ({"selection": ("TLS",)}, "part"),
+        ({"order": Ordered(command="check")}, "check"),
+        ({}, ""),
+    ],
+    ids=["a part", "a check", "everything"],
+)
+def test_only_the_whole_catalogue_is_a_certification(
+    run: Mapping[str, Any], word: str, tmp_path: Path
+) -> None:
+    """A part and a check say so on the page, on the badge and to release gates."""
+    whole = results(*((row.id, Verdict.MET) for row in catalogue()), text="plain")
+    texts = written(replace(whole, run=replace(whole.run, notes=(), **run)), tmp_path)
+    said = json.loads(texts["statement.json"])["predicate"]["result"]
+    assert said == ("WARNED" if word else "PASSED")
+    assert (f"submission: {word}: conformant" in texts["badge.svg"]) == bool(word)
+    assert ("Judgement, not certification" in texts["report.html"]) == bool(word)
