@@ -25,6 +25,8 @@ from fixtures.transcript import Transcript
 
 Steps = tuple[str, ...]
 
+_TROUBLES_IN_A_ROW = 3
+
 
 @dataclass(slots=True)
 class Played:
@@ -35,6 +37,7 @@ class Played:
         steps: How many steps in all.
         seen: For each requirement the first reply that met it, and the dialogue it stood in.
         violations: For each requirement the shortest dialogue that broke it.
+        given_up: How many dialogues the server ended for no reason that can be seen.
         trouble: What ended it early, if anything did.
     """
 
@@ -42,11 +45,28 @@ class Played:
     steps: int = 0
     seen: dict[str, tuple[str, Transcript]] = field(default_factory=dict)
     violations: dict[str, Steps] = field(default_factory=dict)
+    given_up: int = 0
     trouble: Exception | None = None
+    _in_a_row: int = 0
+
+    def troubled(self, search: Search[Steps], trouble: Exception) -> None:
+        """Give a dialogue up, and all of them if it is not the first in a row.
+
+        Servers have defences against odd clients; one that has no patience left for any client, or
+        is gone, is another matter.
+
+        Raises:
+            Enough: It is too much.
+        """
+        self.given_up += 1
+        self._in_a_row += 1
+        if self._in_a_row >= _TROUBLES_IN_A_ROW:
+            search.give_up(trouble)
 
     def ended(self, dialogue: Dialogue) -> None:
         """Count a dialogue."""
         self.number += 1
+        self._in_a_row = 0
         self.steps += len(dialogue.played)
         for name, reply in dialogue.seen.items():
             self.seen.setdefault(name, (reply, dialogue.transcript))
@@ -103,15 +123,16 @@ Judge = Callable[[Dialogue, Callable[[], None]], None]
 
 
 def _tour(opened: OpenDialogue, judge: Judge, played: Played, search: Search[Steps]) -> None:
-    for opening, steps in TOURS:
+    for opening, steps in TOURS.values():
         try:
             dialogue = opened()
             for step in (*OPENINGS[opening], *steps):
                 judge(dialogue, partial(dialogue.play, step))
             judge(dialogue, dialogue.end)
         except Exception as trouble:
-            search.give_up(trouble)
-        played.ended(dialogue)
+            played.troubled(search, trouble)
+        else:
+            played.ended(dialogue)
 
 
 def _wander(opened: OpenDialogue, judge: Judge, played: Played, search: Search[Steps]) -> None:
@@ -121,6 +142,7 @@ def _wander(opened: OpenDialogue, judge: Judge, played: Played, search: Search[S
         def __init__(self) -> None:
             super().__init__()
             search.go_on()
+            self.is_given_up = False
             try:
                 self.dialogue = opened()
             except Exception as trouble:
@@ -133,10 +155,13 @@ def _wander(opened: OpenDialogue, judge: Judge, played: Played, search: Search[S
         def play(self, step: Step) -> None:
             try:
                 judge(self.dialogue, partial(self.dialogue.play, step))
-            except Violated:
-                raise
             except Exception as trouble:
-                search.give_up(trouble)
+                self.give_up(trouble)
+
+        def give_up(self, trouble: Exception) -> None:
+            self.is_given_up = True
+            self.dialogue.give_up()
+            played.troubled(search, trouble)
 
         @initialize(opening=strategies.sampled_from(list(OPENINGS)))
         def begin(self, opening: str) -> None:
@@ -164,10 +189,9 @@ def _wander(opened: OpenDialogue, judge: Judge, played: Played, search: Search[S
         def teardown(self) -> None:
             try:
                 judge(self.dialogue, self.dialogue.end)
-            except Violated:
-                raise
             except Exception as trouble:
-                search.give_up(trouble)
-            played.ended(self.dialogue)
+                self.give_up(trouble)
+            if not self.is_given_up:
+                played.ended(self.dialogue)
 
     run_state_machine_as_test(Wandering, settings=search.effort.settings())

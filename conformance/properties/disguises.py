@@ -63,9 +63,10 @@ _BLANK = strategies.sampled_from(_BLANKS)
 
 DISPOSITIONS = strategies.tuples(PLACES, _FLIPS, _FLIPS, _BLANK, _BLANK, strategies.integers(0, 3))
 LEAVES = strategies.tuples(PLACES, strategies.sampled_from(_TYPES), _FLIPS, _BLANK)
-FILE_NAMES = strategies.tuples(
-    PLACES, strategies.sampled_from(_NAMES), strategies.integers(0, 3), _FLIPS, _BLANK
-)
+_FILE_NAME = strategies.sampled_from(_NAMES)
+FILE_NAMES = strategies.tuples(PLACES, _FILE_NAME, strategies.integers(0, 1), _FLIPS, _BLANK)
+# RFC 2231 §3 and §4.
+EXTENDED_NAMES = strategies.tuples(PLACES, _FILE_NAME, strategies.integers(2, 3), _FLIPS, _BLANK)
 TALK = strategies.lists(strategies.sampled_from(_PHRASES), min_size=1, max_size=20).map(tuple)
 TEXTS = strategies.tuples(
     PLACES,

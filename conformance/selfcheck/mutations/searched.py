@@ -120,9 +120,14 @@ MUTATIONS = {
         "A disposition passes if its field is folded and its name in odd letters.",
     ),
     "odd-file-name-continued-passes": Mutation(
-        ("ATT-06",),
+        ("ATT-07",),
         partial(attachment_rule_differs, rb"(?!filename)(?i:filename)\*0=", is_refused=False),
         "A file name in pieces passes if the parameter is written in odd letters.",
+    ),
+    "odd-file-name-folded-passes": Mutation(
+        ("ATT-06",),
+        partial(attachment_rule_differs, rb"\r\n[ \t](?!filename)(?i:filename)=", is_refused=False),
+        "A file name on a line of its own passes if the parameter is written in odd letters.",
     ),
     "model-in-odd-letters-passes": Mutation(
         ("ATT-09",),
