@@ -110,6 +110,13 @@ def peers(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def properties(session: nox.Session) -> None:
+    """Search for what breaks a property: `-- --profile explore`, or `-- --replay FILE`."""
+    install(session, "suite")
+    hand_over(session, "-m", "conformance.properties", *session.posargs)
+
+
+@nox.session(default=False)
 def compare(session: nox.Session) -> None:
     """Put results side by side: `-- before/results.json after/results.json`."""
     install(session, "suite")

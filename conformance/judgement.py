@@ -106,6 +106,12 @@ def remark(text: str) -> None:
         notes.remarks.append(text)
 
 
+def keep_example(text: str) -> None:
+    """Have a failing example of a property saved as a file of the report."""
+    if (notes := _notes.get()) is not None:
+        notes.examples.append(text)
+
+
 def not_observable(reason: str) -> NoReturn:
     """End the check: this set-up cannot see the answer."""
     raise NotObservable(reason)
@@ -153,10 +159,12 @@ class Notes:
     Attributes:
         remarks: Its remarks.
         held: What it expected and observed where all was well: the evidence for *met*.
+        examples: Failing examples of a property, as the text of the file each is to become.
     """
 
     remarks: list[str] = field(default_factory=list)
     held: list[tuple[str, str]] = field(default_factory=list)
+    examples: list[str] = field(default_factory=list)
 
 
 @contextmanager

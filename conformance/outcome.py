@@ -66,6 +66,7 @@ class Outcome:
     statement: str = ""
     remarks: tuple[str, ...] = ()
     held: tuple[tuple[str, str], ...] = ()
+    examples: tuple[str, ...] = ()
     duration_seconds: float = 0.0
     transcripts: tuple[Mapping[str, object], ...] = ()
     examination: Examination = field(default_factory=Examination)
@@ -80,6 +81,7 @@ class Outcome:
                 "statement": self.statement,
                 "remarks": self.remarks,
                 "held": self.held,
+                "examples": self.examples,
                 "duration_seconds": self.duration_seconds,
                 "transcripts": self.transcripts,
                 "examination": self.examination.to_json(),
@@ -97,6 +99,7 @@ class Outcome:
             statement=document["statement"],
             remarks=tuple(document["remarks"]),
             held=tuple((expected, observed) for expected, observed in document["held"]),
+            examples=tuple(document["examples"]),
             duration_seconds=document["duration_seconds"],
             transcripts=tuple(document["transcripts"]),
             examination=Examination.from_json(document["examination"]),

@@ -74,6 +74,7 @@ class _Running:
         self.findings.clear()
         self.notes.remarks.clear()
         self.notes.held.clear()
+        self.notes.examples.clear()
         self._attempts_before = len(self.transcripts)
         self._pauses_before = current_budget().pauses
 
@@ -357,6 +358,7 @@ def _outcome(item: pytest.Item, running: _Running) -> Outcome:
             (redacted(expected, SECRETS), redacted(observed, SECRETS))
             for expected, observed in running.notes.held[:_MOST_HELD]
         ),
+        examples=tuple(redacted(text, SECRETS) for text in running.notes.examples),
         duration_seconds=round(running.duration_seconds, 3),
         transcripts=tuple(transcript_to_json(each, SECRETS) for each in transcripts),
         examination=redacted_values(combined(map(examine, transcripts)), SECRETS),

@@ -15,7 +15,16 @@ from rich.text import Text
 
 from conformance.outcome import redacted_node, redacted_values
 from conformance.progress import style_of
-from conformance.report import archive, badge, html, junit, reproducer, statement, summary
+from conformance.report import (
+    archive,
+    badge,
+    examples,
+    html,
+    junit,
+    reproducer,
+    statement,
+    summary,
+)
 from conformance.report.results import RequirementResult, Results, to_json
 from conformance.verdict import ExitCode, Verdict
 from fixtures.redaction import Secrets
@@ -66,15 +75,22 @@ def write(clean: Results, folder: Path) -> tuple[Path, ...]:
         "summary.md": summary.render(clean),
         "badge.svg": badge.render(clean),
     }
-    scripts = {f"{REPRODUCERS}/{name}": text for name, text in reproducer.render_all(clean).items()}
-    texts["statement.json"] = statement.render(clean, texts | scripts)
+    evidence = {
+        f"{kind}/{name}": text
+        for kind, files in (
+            (REPRODUCERS, reproducer.render_all(clean)),
+            (examples.FOLDER, examples.render_all(clean)),
+        )
+        for name, text in files.items()
+    }
+    texts["statement.json"] = statement.render(clean, texts | evidence)
     folder.mkdir(parents=True, exist_ok=True)
-    # Scripts of an earlier run would accuse of what is mended by now.
-    for old in (folder / REPRODUCERS).glob("*.py"):
-        old.unlink()
-    if scripts:
-        (folder / REPRODUCERS).mkdir(exist_ok=True)
-    for name, text in scripts.items():
+    # Those of an earlier run would accuse of what is mended by now.
+    for pattern in (f"{REPRODUCERS}/*.py", f"{examples.FOLDER}/*.json"):
+        for old in folder.glob(pattern):
+            old.unlink()
+    for name, text in evidence.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -29,6 +29,7 @@ class CheckResult:
     statement: str = ""
     remarks: tuple[str, ...] = ()
     held: tuple[tuple[str, str], ...] = ()
+    examples: tuple[str, ...] = ()
     duration_seconds: float = 0.0
     transcripts: tuple[Mapping[str, object], ...] = ()
 
@@ -161,6 +162,7 @@ def _as_evidence(row: Requirement, outcome: Outcome) -> CheckResult:
         statement=outcome.statement,
         remarks=outcome.remarks,
         held=outcome.held,
+        examples=outcome.examples,
         duration_seconds=outcome.duration_seconds,
         transcripts=outcome.transcripts,
     )
@@ -243,6 +245,7 @@ def _requirement_to_json(result: RequirementResult) -> dict[str, object]:
                     {"expected": expected, "observed": observed}
                     for expected, observed in check.held
                 ],
+                "examples": list(check.examples),
                 "duration_seconds": check.duration_seconds,
                 "transcripts": list(check.transcripts),
             }

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import quopri
-
 import pytest
 
 from conformance.judgement import must, not_claimed, remark
 from conformance.requirement import requirement
+from conformance.rfc6152.decoding import decoded_body
 from conformance.steps import (
     must_answer,
     must_refuse,
     sender_of,
 )
 from fixtures.plugin import Arrived, ComposeMessage, LogIn
-from fixtures.sink import Delivery
 from fixtures.target import Target
 
 EIGHT_BIT_BODIES = {
@@ -23,16 +20,6 @@ EIGHT_BIT_BODIES = {
     "utf-8": "Zürich, Москва, 東京\r\n".encode(),
     "broken-utf-8": b"\xc3\x28 \xa0\xa1 \xe2\x28\xa1\r\n",
 }
-
-
-def decoded_body(delivery: Delivery) -> bytes:
-    """Return the body as the recipient reads it, after a lawful down-conversion too."""
-    header = delivery.header.lower()
-    if b"content-transfer-encoding: base64" in header:
-        return base64.b64decode(delivery.body)
-    if b"content-transfer-encoding: quoted-printable" in header:
-        return quopri.decodestring(delivery.body)
-    return delivery.body
 
 
 @requirement("8BIT-01")

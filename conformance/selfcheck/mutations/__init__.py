@@ -28,6 +28,7 @@ from conformance.selfcheck.mutations import (
     reply_lines,
     restrictions,
     robustness,
+    searched,
     sender,
     starttls,
     tenancy,
@@ -58,4 +59,5 @@ MUTATIONS: Mapping[str, Mutation] = {
     **robustness.MUTATIONS,
     **next_hops.MUTATIONS,
     **verification.MUTATIONS,
+    **searched.MUTATIONS,
 }
