@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from conformance.judgement import must, not_observable
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.robustness.crowd import EncryptedSlowClient, SlowClient, keep_trickling
 from conformance.steps import due_reply, must_answer, sender_of
 from fixtures.plugin import Arrived, ComposeMessage, Connect, LogIn
@@ -51,6 +51,7 @@ def slow_clients(target: Target, stack: ExitStack) -> list[SlowClient]:
 
 
 @requirement("ROB-02")
+@takes_seconds(3)
 def test_trickling_clients_are_cut_off(
     session: LogIn, target: Target, message: ComposeMessage, token: str, arrived: Arrived
 ) -> None:
