@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from conformance.certification import Order, certify, console_beside_pytest
 from conformance.selfcheck import instrument
 from conformance.verdict import ExitCode
 from fixtures.external import addressed_endpoints
-from fixtures.profile import ProfileError, load_profile
+from fixtures.profile import DEFAULT_PROFILE, ProfileError, load_profile
 
 _EXIT_CODES = """\
 exit codes:
@@ -23,6 +24,11 @@ exit codes:
 
 Arguments after -- go to pytest, such as -n 2.
 """
+
+# Ours: checks mostly wait, for a delivery or for a time to pass; every worker has a relay, which
+# wants a processor now and then.
+_WORKERS = min((os.cpu_count() or 1) + 1, 4)
+_MOST_WORKERS = 32
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,6 +70,18 @@ def _add_options(certify_command: argparse.ArgumentParser) -> None:
         help="start this relay instead of the embedded one; {config} stands for its file",
     )
     certify_command.add_argument(
+        "--loop",
+        choices=("asyncio", "uvloop"),
+        help="event loop of the embedded relay (default: the profile's)",
+    )
+    certify_command.add_argument(
+        "--workers",
+        type=_workers,
+        metavar="N",
+        help="processes that run the checks, each with an embedded relay of its own"
+        f" (default: {_WORKERS} for an embedded relay without a budget, else 1)",
+    )
+    certify_command.add_argument(
         "--patience",
         type=float,
         metavar="SECONDS",
@@ -76,6 +94,25 @@ def _add_options(certify_command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for the report files (default: %(default)s)",
     )
+
+
+def _workers(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= _MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {_MOST_WORKERS}: {text}")
+    return number
+
+
+def _workers_for(target: str, only: Sequence[str]) -> int:
+    """Return how many processes a target may be judged by; a wrong profile is told later."""
+    if only and all("-" in name for name in only):
+        # A few requirements are judged before a second world is made.
+        return 1
+    try:
+        profile = load_profile(target)
+    except ProfileError:
+        return 1
+    return _WORKERS if profile.is_embedded and not profile.budget.limits_traffic else 1
 
 
 def _is_somebody_else(target: str) -> bool:
@@ -120,6 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         only=tuple(names),
         target=options.target,
         relay_command=options.relay_command,
+        loop=options.loop,
+        workers=options.workers or _workers_for(options.target or str(DEFAULT_PROFILE), names),
         patience_seconds=options.patience,
         notes=notes,
         waivers=getattr(options, "waivers", None),

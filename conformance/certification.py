@@ -49,6 +49,9 @@ _PYTEST = (
     *("--assert=plain", "--tb=native"),
 )
 
+# Whoever is free takes the next check; the longest come first.
+_AS_THEY_COME = ("--dist", "load", "--maxschedchunk", "1")
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -59,6 +62,8 @@ class Order:
         only: Ids and groups to judge; empty is everything.
         target: A profile file; None is the relay that comes with the project.
         relay_command: What starts the relay instead of the embedded one.
+        loop: The event loop of the embedded relay, "asyncio" or "uvloop"; None: its profile's.
+        workers: In how many processes the checks run, each with a world of its own.
         patience_seconds: How long to wait in all for a target that throttles; None: its choice.
         waivers: A list of known failures; only a check may have one, a certification may not.
         out: The folder for the report files.
@@ -72,6 +77,8 @@ class Order:
     only: tuple[str, ...] = ()
     target: str | None = None
     relay_command: str | None = None
+    loop: str | None = None
+    workers: int = 1
     patience_seconds: float | None = None
     waivers: Path | None = None
     out: Path = Path("reports/certify")
@@ -224,6 +231,10 @@ def _run_pytest(order: Order, collector: Collector) -> tuple[int, str]:
         arguments += ["--target", order.target]
     if order.relay_command is not None:
         arguments += ["--relay-command", order.relay_command]
+    if order.loop is not None:
+        arguments += ["--loop", order.loop]
+    if order.workers > 1:
+        arguments += ["-n", str(order.workers), *_AS_THEY_COME]
     if order.patience_seconds is not None:
         arguments += ["--patience", str(order.patience_seconds)]
     arguments += [*order.pytest_arguments, *map(str, paths)]

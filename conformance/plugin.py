@@ -32,7 +32,7 @@ from conformance.outcome import (
 )
 from conformance.passive import combined, examine
 from conformance.patience import Patience, signs_of_throttling
-from conformance.requirement import MARK, ids_of
+from conformance.requirement import DURATION, MARK, ids_of, seconds_of
 from conformance.verdict import Verdict
 from fixtures.budget import current_budget
 from fixtures.target import ProfileError
@@ -144,6 +144,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the mark, load the catalogue and resolve the selection."""
     config.addinivalue_line("markers", f"{MARK}(*ids): the requirements that a check judges")
+    config.addinivalue_line("markers", f"{DURATION}(seconds): how long a check is known to take")
     try:
         catalogue = Catalogue.load()
         names = [name for only in config.getoption("--only") or () for name in only.split(",")]
@@ -171,6 +172,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kept = [item for item in items if chosen.intersection(ids_of(item))]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
+    items.sort(key=seconds_of, reverse=True)
 
 
 def is_check(path: Path) -> bool:

@@ -11,7 +11,7 @@ from conformance.relaying.look_up import look_up_for
 from conformance.relaying.next_hop import must_reach
 from conformance.relaying.report import is_report, read
 from conformance.relaying.test_dkim import must_verify
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.steps import must_answer, sender_of
 from fake_dns import FakeDNS, Zone
 from fixtures.budget import current_budget
@@ -26,6 +26,7 @@ BODY = "Grüße\r\n.\r\n..dot\r\nFrom here\r\n" + "x" * 900 + "\r\nend"
 
 
 @requirement("RLY-01")
+@takes_seconds(3)
 def test_postfix_relays_everything_through_the_relay(
     target: Target, sink: SinkMX, message: ComposeMessage, token: str
 ) -> None:
@@ -71,6 +72,7 @@ def test_postfix_relays_everything_through_the_relay(
 
 
 @requirement("RLY-01")
+@takes_seconds(3)
 def test_postfix_is_the_mx_host_behind_the_relay(
     session: LogIn,
     target: Target,

@@ -7,7 +7,7 @@ import pytest
 from conformance.crash_trial import Trial, Unmeasured
 from conformance.durability import breakable
 from conformance.judgement import inconclusive, must, not_observable
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from fixtures.relay_process import RelayNotReady
 from fixtures.target import NotAvailable, Target
 
@@ -16,6 +16,7 @@ SEED = 5321
 
 
 @requirement("RLY-14")
+@takes_seconds(5)
 @pytest.mark.timeout(110)
 def test_no_acknowledged_message_is_lost_in_a_crash(target: Target) -> None:
     """Killed at random moments after a 250, the relay delivers all it promised, and all of it."""
@@ -27,6 +28,7 @@ def test_no_acknowledged_message_is_lost_in_a_crash(target: Target) -> None:
 
 
 @requirement("RLY-14")
+@takes_seconds(8)
 @pytest.mark.timeout(110)
 def test_no_acknowledged_message_is_lost_in_a_power_cut(
     target: Target, pytestconfig: pytest.Config

@@ -11,7 +11,7 @@ import pytest
 from conformance.header import body_of, fields_named, fields_of, top_trace
 from conformance.judgement import must, not_observable, remark
 from conformance.relaying.queue_ids import queue_id_of, states_of, wait_for_states
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.steps import (
     copies_for,
     must_answer,
@@ -195,6 +195,7 @@ def test_the_queue_id_ties_all_together(
 
 
 @requirement("RLY-19")
+@takes_seconds(6)
 def test_queue_ids_are_unique_across_restarts(
     session: LogIn, target: Target, message: ComposeMessage, token: str
 ) -> None:

@@ -31,6 +31,8 @@ from fixtures.redaction import Secrets
 
 _ATTENTION = (Verdict.NOT_MET, Verdict.HARNESS_ERROR, Verdict.INCONCLUSIVE, Verdict.WARNING)
 _SHOWN = 25
+# Who waits longer than this wants to know for what.
+_LONG_SECONDS = 10.0
 REPRODUCERS = "reproduce"
 
 
@@ -109,6 +111,11 @@ def tell(clean: Results, files: Sequence[Path], console: Console) -> None:
         console.print(f"... and {len(needing) - _SHOWN} more, all in the report")
     counts = clean.conclusion.counts
     console.print(", ".join(f"{number} {each.value}" for each, number in counts.items() if number))
+    if clean.run.duration_seconds > _LONG_SECONDS:
+        slow = ", ".join(
+            f"{seconds:.1f} s {check.rpartition('::')[2]}" for check, seconds in clean.slowest(3)
+        )
+        console.print(Text(f"took {clean.run.duration_seconds:.0f} s; slowest: {slow}"))
     is_green = clean.conclusion.exit_code is ExitCode.CONFORMANT
     console.print(Text(clean.conclusion.headline, style="bold green" if is_green else "bold red"))
     if files:

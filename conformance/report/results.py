@@ -115,6 +115,15 @@ class Results:
         """Return the results that have one of these verdicts."""
         return tuple(each for each in self.requirements if each.verdict in verdicts)
 
+    def slowest(self, number: int) -> tuple[tuple[str, float], ...]:
+        """Return the checks that took longest, with their seconds; the slowest first."""
+        seconds = {
+            check.check: check.duration_seconds
+            for each in self.requirements
+            for check in each.checks
+        }
+        return tuple(sorted(seconds.items(), key=lambda item: item[1], reverse=True)[:number])
+
 
 def judged(
     catalogue: Catalogue,

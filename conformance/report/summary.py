@@ -11,6 +11,7 @@ from conformance.verdict import Verdict
 _ATTENTION = (Verdict.NOT_MET, Verdict.HARNESS_ERROR, Verdict.INCONCLUSIVE, Verdict.WARNING)
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~])")
 _LONGEST = 300
+_SLOWEST = 10
 
 
 def render(results: Results) -> str:
@@ -35,6 +36,7 @@ def render(results: Results) -> str:
     ]
     lines += _attention(results)
     lines += _groups(results)
+    lines += _slowest(results)
     return "\n".join(lines) + "\n"
 
 
@@ -67,6 +69,14 @@ def _groups(results: Results) -> list[str]:
         counts = " | ".join(str(verdicts.count(verdict) or "") for verdict in shown)
         lines.append(f"| {group.id} {_plain(group.title)} | {counts} |")
     return lines
+
+
+def _slowest(results: Results) -> list[str]:
+    found = [(check, seconds) for check, seconds in results.slowest(_SLOWEST) if seconds]
+    if not found:
+        return []
+    lines = ["", "## Slowest checks", "", "| Seconds | Check |", "|---:|---|"]
+    return lines + [f"| {seconds:.1f} | {_plain(check)} |" for check, seconds in found]
 
 
 def _plain(text: str) -> str:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 
 from fixtures.budget import current_budget
+from fixtures.probe import ConnectionLost
 from fixtures.target import TargetEndpoint
 
 _READ = 65536
@@ -62,10 +63,22 @@ class SlowClient:
 
 
 class EncryptedSlowClient(SlowClient):
-    """The same behind STARTTLS: what it trickles is encrypted, a record for each octet."""
+    """The same behind STARTTLS: what it trickles is encrypted, a record for each octet.
+
+    Raises:
+        ConnectionLost: It was sent away before it could begin.
+    """
 
     def __init__(self, endpoint: TargetEndpoint, script: bytes, first: Sequence[bytes]) -> None:
         super().__init__(endpoint, script)
+        try:
+            self._encrypt(first)
+        except OSError as error:
+            # Left open it would take a place from the checks that follow.
+            self.close()
+            raise ConnectionLost(f"a slow client was sent away: {error}") from error
+
+    def _encrypt(self, first: Sequence[bytes]) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

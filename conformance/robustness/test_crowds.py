@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 
 import pytest
 
 from conformance.judgement import must, not_observable
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.robustness.crowd import EncryptedSlowClient, SlowClient, keep_trickling
 from conformance.steps import due_reply, must_answer, sender_of
 from fixtures.plugin import Arrived, ComposeMessage, Connect, LogIn
@@ -39,18 +40,21 @@ def slow_clients(target: Target, stack: ExitStack) -> list[SlowClient]:
         b"dXNlcm5hbWU=\r\ncGFzc3dvcmQ=\r\n",
         f"MAIL FROM:<{account.sender}>\r\n".encode(),
     )
-    found: list[SlowClient] = []
-    for _ in range(SLOW_OF_A_KIND):
-        found.append(SlowClient(endpoint, b"EHLO slow.example "))
-        found.append(SlowClient(endpoint, b"EHLO slow.example\r\nSTARTTLS\r\n\x16\x03\x01\x02\x00"))
-        found.append(EncryptedSlowClient(endpoint, b"A", [b"EHLO a\r\n", content[0]]))
-        found.append(EncryptedSlowClient(endpoint, b"NOOP ", list(content)))
-    for client in found:
-        stack.callback(client.close)
-    return found
+    hello = b"EHLO slow.example"
+    kinds: tuple[Callable[[], SlowClient], ...] = (
+        lambda: SlowClient(endpoint, hello + b" "),
+        lambda: SlowClient(endpoint, hello + b"\r\nSTARTTLS\r\n\x16\x03\x01\x02\x00"),
+        lambda: EncryptedSlowClient(endpoint, b"A", [b"EHLO a\r\n", content[0]]),
+        lambda: EncryptedSlowClient(endpoint, b"NOOP ", list(content)),
+    )
+    # Each is put where it will be closed before the next one is opened.
+    return [
+        stack.enter_context(closing(client())) for _ in range(SLOW_OF_A_KIND) for client in kinds
+    ]
 
 
 @requirement("ROB-02")
+@takes_seconds(3)
 def test_trickling_clients_are_cut_off(
     session: LogIn, target: Target, message: ComposeMessage, token: str, arrived: Arrived
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from conformance.crashes import PowerCut
 from conformance.durability import breakable
 from conformance.judgement import inconclusive, must, not_observable
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.steps import must_answer, sender_of
 from fixtures.disk import DiskFault
 from fixtures.ledger import Answer, Ledger
@@ -50,6 +50,7 @@ def submitted(probe: SMTPProbe, target: Target, ledger: Ledger) -> Reply:
 
 
 @requirement("ROB-08", "RLY-14")
+@takes_seconds(11)
 @pytest.mark.timeout(110)
 def test_a_failing_disk_is_temporary(target: Target, pytestconfig: pytest.Config) -> None:
     """While writing or syncing fails it is 4yz; afterwards 250, and all that was promised comes."""

@@ -7,7 +7,7 @@ import contextlib
 import pytest
 
 from conformance.judgement import must, not_observable
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.rfc4954.credentials import need_mechanism
 from conformance.steps import enter_data, must_answer, open_transaction, sender_of
 from fixtures.plugin import Connect, LogIn
@@ -50,6 +50,7 @@ def pour(probe: SMTPProbe, target: Target, octets: int) -> int:
 
 
 @requirement("ROB-04")
+@takes_seconds(3)
 @pytest.mark.parametrize("place", ["in-clear", "command", "auth"])
 def test_an_endless_line_takes_no_memory(
     place: str, clear: Connect, secure: Connect, target: Target

@@ -6,7 +6,7 @@ import os
 import time
 
 from conformance.judgement import must, not_observable
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.robustness.test_crowds import settings_of
 from conformance.steps import enter_data, must_answer, must_be_alive, open_transaction, sender_of
 from fixtures.plugin import ComposeMessage, LogIn
@@ -32,6 +32,7 @@ def silent_clients(
 
 
 @requirement("ROB-01")
+@takes_seconds(2)
 def test_long_silence_ends_in_421(session: LogIn, target: Target) -> None:
     """Who stays silent beyond the limit hears 421 4.4.2, wherever the silence began."""
     with settings_of(target).changed(limits={"idle_seconds": SHORT_SECONDS}):
@@ -47,6 +48,7 @@ def test_long_silence_ends_in_421(session: LogIn, target: Target) -> None:
 
 
 @requirement("ROB-01")
+@takes_seconds(5)
 def test_five_minutes_of_silence_are_granted(
     session: LogIn, target: Target, message: ComposeMessage, token: str
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from conformance.judgement import must, not_observable
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.steps import enter_data, open_transaction, sender_of
 from fixtures.plugin import Arrived, ComposeMessage, Connect, LogIn
 from fixtures.probe import ConnectionLost, Reply, SMTPProbe, stuffed
@@ -25,6 +25,7 @@ def last_words(probe: SMTPProbe, who: str) -> Reply:
 
 
 @requirement("ROB-07")
+@takes_seconds(4)
 def test_a_stop_loses_nothing(
     clear: Connect,
     secure: Connect,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from conformance.judgement import must
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.service.sender_domain import (
     CYCLE_SECONDS,
     FAILED,
@@ -60,6 +60,7 @@ def test_no_answer_verifies_nothing(fault: object, new_domain: NewDomain) -> Non
 
 
 @requirement("DNS-12")
+@takes_seconds(5)
 @pytest.mark.parametrize("type", ["spf", "dkim"])
 def test_no_answer_is_no_failure(type: str, new_domain: NewDomain, advance: Advance) -> None:
     """What was verified stays so for three turns without an answer, whatever the fault."""

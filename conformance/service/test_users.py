@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from conformance.judgement import must, remark
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.service.sender_domain import VERIFIED, SenderDomain, asking, reply_to_sender
 from conformance.service.tenancy import Tenancy, must_not_go_on
 from conformance.steps import must_answer, must_refuse
@@ -68,6 +68,7 @@ def test_five_users_and_not_six(tenancy: Tenancy, fresh: dict[str, Any]) -> None
 
 
 @requirement("USR-02")
+@takes_seconds(4)
 def test_the_limit_holds_in_a_crowd(tenancy: Tenancy, fresh: dict[str, Any]) -> None:
     """Of twenty creations at once, at four users, one succeeds."""
     for _ in range(USERS - 1):
@@ -183,6 +184,7 @@ def test_without_the_approval_nothing_is_sent(secure: Connect, target: Target) -
 
 
 @requirement("USR-07")
+@takes_seconds(3)
 def test_only_all_three_together_send(new_domain: Callable[..., SenderDomain]) -> None:
     """Of the eight combinations of SPF, DKIM and approval one sends; refusals name what is not."""
     own = new_domain()
@@ -239,6 +241,7 @@ def test_one_to_four_contacts(tenancy: Tenancy, fresh: dict[str, Any], contacts:
 
 
 @requirement("USR-08")
+@takes_seconds(4)
 def test_a_person_decides(tenancy: Tenancy, fresh: dict[str, Any]) -> None:
     """Nobody approves without answers; with them it is pending, then rejected or approved."""
     own = tenancy.own(fresh["id"])

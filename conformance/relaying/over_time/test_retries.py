@@ -11,7 +11,7 @@ from conformance.header import fields_named
 from conformance.judgement import must, remark
 from conformance.relaying.next_hop import NextHop, OpenNextHop, must_reach, wait_until
 from conformance.relaying.report import reports_to
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.steps import sender_of
 from fixtures.plugin import ComposeMessage, LogIn
 from fixtures.sink import Ending, SinkMX, Stage
@@ -41,6 +41,7 @@ def wait_for_attempt(
 
 
 @requirement("RLY-10")
+@takes_seconds(2)
 def test_what_failed_for_the_moment_is_tried_ever_more_slowly(
     session: LogIn,
     target: Target,
@@ -123,6 +124,7 @@ def test_a_lost_connection_is_a_failure_of_the_moment(
 
 
 @requirement("RLY-11")
+@takes_seconds(8)
 def test_trying_ends_and_the_sender_hears_of_it(
     session: LogIn,
     target: Target,
@@ -162,6 +164,7 @@ def test_trying_ends_and_the_sender_hears_of_it(
 
 
 @requirement("RLY-15")
+@takes_seconds(15)
 def test_a_slow_last_reply_is_waited_for(
     session: LogIn,
     target: Target,

@@ -12,7 +12,7 @@ import pytest
 from conformance.judgement import must, not_observable
 from conformance.relaying.next_hop import OpenNextHop, must_reach, wait_until
 from conformance.relaying.report import reports_to
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.steps import must_answer, sender_of
 from fake_dns import FakeDNS, Fault, ServerFailure, Silence, Zone
 from fixtures.plugin import ComposeMessage, LogIn
@@ -156,6 +156,7 @@ def test_a_domain_that_does_not_exist_fails_at_once(
 
 
 @requirement("PATH-26")
+@takes_seconds(20)
 @pytest.mark.parametrize("fault", [ServerFailure(), Silence()], ids=["servfail", "silence"])
 def test_a_domain_that_cannot_be_looked_up_is_tried_again(
     fault: Fault,
