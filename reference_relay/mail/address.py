@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 
 import idna
+
+from reference_relay.mail.immutable import immutable
 
 
 @functools.lru_cache(maxsize=4096)
@@ -26,7 +27,7 @@ def domain_key(domain: str) -> str:
         raise ValueError(f"{domain!r} is no domain name") from error
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Mailbox:
     """A mailbox as it was sent: nothing is folded, unquoted or completed."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reference_relay.mail.address import Mailbox
+from reference_relay.mail.immutable import immutable
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Recipient:
     """One forward-path with its delivery status wishes (RFC 3461 §4.1, §4.2)."""
 
@@ -16,7 +15,7 @@ class Recipient:
     original: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Envelope:
     """A transaction's reverse-path (None is the null path `<>`), forward-paths and parameters."""
 

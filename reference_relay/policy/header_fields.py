@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 from reference_relay.mail import date_time
@@ -25,6 +26,9 @@ _SINGLE = frozenset(
     }
 )
 
+# Longer ones are read afresh: the memory must not grow with what clients send.
+_MAXIMUM_REMEMBERED = 80
+
 
 def judge_single_fields(header_fields: tuple[Field, ...]) -> Reply | None:
     """Refuse repeated single fields (SUB-05) and a Date that is none (SUB-03).
@@ -43,6 +47,21 @@ def judge_repetitions(
         if any(keys.count(key) > 1 for key in _SINGLE.intersection(keys)):
             return replies.HEADER_FIELD_REPEATED
     date = by_key.get(b"date")
-    if date is not None and not date_time.is_valid(Field(b"date", date).value):
+    if date is not None and not _is_date(date):
         return replies.HEADER_DATE_INVALID
     return None
+
+
+def _is_date(raw: bytes) -> bool:
+    """Tell whether a raw Date field holds a date-time."""
+    if len(raw) <= _MAXIMUM_REMEMBERED:
+        return _remembered(raw)
+    return _is_valid(raw)
+
+
+def _is_valid(raw: bytes) -> bool:
+    return date_time.is_valid(Field(b"date", raw).value)
+
+
+# Mail of one second has one date, and where this counts a second brings thousands.
+_remembered = functools.lru_cache(maxsize=256)(_is_valid)

@@ -36,13 +36,13 @@ class DataReader:
         """Take octets; return those behind the end of data, or None while it has not come."""
         across = len(self._end_of_data) - 1
         window = self._seam + octets[:across]
-        found = window.find(self._end_of_data)
-        if found >= 0:
-            # The end began in what came before: part of it is in the pieces already.
-            used = found + len(self._end_of_data) - len(self._seam)
-            self._keep(octets[:used])
-            return octets[used:]
         if self._mark in window:
+            found = window.find(self._end_of_data)
+            if found >= 0:
+                # The end began in what came before: part of it is in the pieces already.
+                used = found + len(self._end_of_data) - len(self._seam)
+                self._keep(octets[:used])
+                return octets[used:]
             self._may_be_stuffed = True
         found = self._find_end(octets)
         if found >= 0:
@@ -130,7 +130,7 @@ def _has_only(line_end: LineEnd, content: bytes) -> bool:
     # Notes which of CR, LF and CRLF it meets, in one pass: counting them takes four times as long.
     reader = IncrementalNewlineDecoder(None, translate=False)
     reader.decode(content.decode("latin-1"), final=True)
-    return reader.newlines in (None, line_end.value.decode("ascii"))
+    return reader.newlines == ("\n" if line_end is LineEnd.LF else "\r\n") or not reader.newlines
 
 
 def has_long_line(content: bytes) -> bool:

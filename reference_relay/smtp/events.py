@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from reference_relay.mail.address import Mailbox
 from reference_relay.mail.envelope import Envelope
+from reference_relay.mail.immutable import immutable
 from reference_relay.smtp.sasl import Credentials
 
 
@@ -22,21 +23,21 @@ class AuthenticationRequested:
     credentials: Credentials
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SenderProposed:
     """Question (MAIL): answer with `accept` or `reject`."""
 
     reverse_path: Mailbox | None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RecipientProposed:
     """Question (RCPT): answer with `accept` or `reject`."""
 
     forward_path: Mailbox
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ContentReceived:
     """Question (end of data, last chunk): answer with `accept(reply)` or `reject`."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from reference_relay.mail.immutable import immutable
 
 # RFC 2034 §4: status-code = class "." subject "." detail
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
@@ -11,7 +13,7 @@ _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _MAXIMUM_TEXT = 512 - 4 - 2
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Reply:
     """A reply code, an enhanced status code where one belongs, and the text lines."""
 

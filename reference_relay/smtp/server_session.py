@@ -58,6 +58,11 @@ from reference_relay.smtp.transitions import (
 # RFC 5321 §2.4, §4.1.2: no control character belongs in a command.
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _IN_TRANSACTION = frozenset({State.SENDER, State.RECIPIENTS, State.CHUNKS})
+# Python 3.11 looks up a member of an Enum in Python code; these are asked for at every line.
+_CLOSED, _DENIED = State.CLOSED, State.DENIED
+_STARTTLS, _AUTH, _MAIL, _RCPT = Verb.STARTTLS, Verb.AUTH, Verb.MAIL, Verb.RCPT
+_DATA, _BDAT, _RSET = Verb.DATA, Verb.BDAT, Verb.RSET
+_MAY_HOLD_UTF8 = frozenset({Verb.MAIL, Verb.RCPT, Verb.VRFY})
 # What understanding a line or some content comes to.
 Outcome = Reply | Event
 
@@ -122,7 +127,7 @@ class ServerSession:
     def next_event(self) -> Event | None:
         """Return the next event; None when octets, or an answer, are missing."""
         # Whatever there is to understand begins with an octet.
-        while self._question is None and self._buffer and self.state is not State.CLOSED:
+        while self._question is None and self._buffer and self.state is not _CLOSED:
             outcome = self._understand()
             if outcome is None:
                 return None
@@ -138,23 +143,25 @@ class ServerSession:
 
     def accept(self, reply: Reply | None = None) -> None:
         """Answer the open question with yes; content needs the reply that says so."""
-        match self._answered():
+        question, self._question = self._question, None
+        match question:
             case RecipientProposed() as proposed:
-                self._move(Verb.RCPT)
+                self._move(_RCPT)
                 self._transaction.keep_recipient()
                 self._send(self._wording.recipient_accepted(proposed.forward_path))
             case SenderProposed() as proposed:
-                self._move(Verb.MAIL)
+                self._move(_MAIL)
                 self._send(self._wording.sender_accepted(proposed.reverse_path))
             case ContentReceived() if reply is not None:
                 self._end_transaction()
                 self._send(reply)
-            case event:
-                raise ProtocolViolation(f"cannot accept {event!r}")
+            case _:
+                raise ProtocolViolation(f"cannot accept {question!r}")
 
     def reject(self, reply: Reply) -> None:
         """Answer the open question with no."""
-        match self._answered():
+        question, self._question = self._question, None
+        match question:
             case SenderProposed():
                 self._transaction = Transaction()
             case RecipientProposed():
@@ -163,17 +170,18 @@ class ServerSession:
                 self._end_transaction()
             case AuthenticationRequested():
                 pass
-            case event:
-                raise ProtocolViolation(f"cannot reject {event!r}")
+            case _:
+                raise ProtocolViolation(f"cannot reject {question!r}")
         self._errors += 1
         self._send(reply)
 
     def authenticated(self, identity: str) -> None:
         """Answer the open authentication question with yes."""
-        if not isinstance(self._answered(), AuthenticationRequested):
+        question, self._question = self._question, None
+        if not isinstance(question, AuthenticationRequested):
             raise ProtocolViolation("nobody asked for authentication")
         self.identity = identity
-        self._move(Verb.AUTH)
+        self._move(_AUTH)
         self._send(self._wording.authenticated)
 
     def encryption_started(self) -> None:
@@ -209,23 +217,23 @@ class ServerSession:
                 return None
         if self._reader is not None:
             return self._read_content(self._reader)
-        if self._transaction.is_inside_chunk:
+        if self._transaction.octets_of_chunk:
             return self._read_chunk(self._transaction)
         line = self._buffer.next_line()
         if line is None:
             return None
-        if self._authentication.is_running:
+        if self.identity is None and self._authentication.is_running:
             return self._authentication.respond(line)
-        if self.state is State.DENIED:
+        if self.state is _DENIED:
             is_quit = isinstance(line, bytes) and line.strip(b" ").upper() == b"QUIT"
             return self._quit(b"") if is_quit else replies.ACCESS_DENIED_SEQUENCE
+        if isinstance(line, bytes):
+            return self._execute(line)
         match line:
             case BrokenLine.TOO_LONG:
                 return replies.LINE_TOO_LONG
             case BrokenLine.BARE_LINE_END:
                 return replies.BARE_LINE_END
-            case bytes():
-                return self._execute(line)
 
     def _execute(self, line: bytes) -> Outcome | None:
         word, argument = split_verb(line)
@@ -234,16 +242,14 @@ class ServerSession:
             if word in FOREIGN_VERBS:
                 return self._end("a request of another protocol", replies.TOO_MANY_ERRORS)
             return replies.COMMAND_UNKNOWN
-        if _CONTROL.search(line) or (
-            not line.isascii() and verb not in (Verb.MAIL, Verb.RCPT, Verb.VRFY)
-        ):
+        if _CONTROL.search(line) or (verb not in _MAY_HOLD_UTF8 and not line.isascii()):
             return replies.COMMAND_MALFORMED
-        if len(line) > MAXIMUM_COMMAND_LINE and verb is not Verb.AUTH:
+        if len(line) > MAXIMUM_COMMAND_LINE and verb is not _AUTH:
             return replies.LINE_TOO_LONG
         refusal = self._refusal(verb)
         if refusal is None:
             return _ACTIONS[verb](self, argument)
-        if verb is Verb.BDAT:
+        if verb is _BDAT:
             return self._skip_chunk(argument, refusal)
         return refusal
 
@@ -255,13 +261,13 @@ class ServerSession:
         if verb not in UNAUTHENTICATED:
             if settings.requires_authentication and self.identity is None:
                 return replies.AUTHENTICATION_REQUIRED
-        elif verb is Verb.STARTTLS and self.is_encrypted:
+        elif verb is _STARTTLS and self.is_encrypted:
             return replies.TLS_ACTIVE
-        elif verb is Verb.AUTH and self.identity is not None:
+        elif verb is _AUTH and self.identity is not None:
             return replies.ALREADY_AUTHENTICATED
         if is_allowed(self.state, verb):
             return None
-        if verb in (Verb.DATA, Verb.BDAT) and self._transaction.has_only_refusals:
+        if verb in (_DATA, _BDAT) and self._transaction.has_only_refusals:
             return replies.NO_VALID_RECIPIENT
         return out_of_sequence(self.state, verb)
 
@@ -314,14 +320,14 @@ class ServerSession:
         if len(transaction.recipients) >= self._settings.recipients:
             # RFC 5321 §4.5.3.1.10: 452, and the recipients so far are kept.
             return replies.TOO_MANY_RECIPIENTS
-        rcpt = parse_rcpt(argument, is_strict=self._settings.strict_paths)
-        if not isinstance(rcpt, Reply):
-            if rcpt.forward_path.is_ascii or transaction.mail.is_smtputf8:
-                transaction.propose(rcpt)
-                return RecipientProposed(rcpt.forward_path)
-            rcpt = replies.RECIPIENT_NEEDS_SMTPUTF8
+        recipient = parse_rcpt(argument, is_strict=self._settings.strict_paths)
+        if not isinstance(recipient, Reply):
+            if recipient.mailbox.is_ascii or transaction.mail.is_smtputf8:
+                transaction.propose(recipient)
+                return RecipientProposed(recipient.mailbox)
+            recipient = replies.RECIPIENT_NEEDS_SMTPUTF8
         transaction.refuse_recipient()
-        return rcpt
+        return recipient
 
     def _data(self, argument: bytes) -> Reply:
         if argument:
@@ -338,7 +344,7 @@ class ServerSession:
         if chunks.length + chunk.size > self._settings.message_octets:
             self._end_transaction()
             return self._skip_chunk(argument, replies.MESSAGE_TOO_BIG)
-        self._move(Verb.BDAT)
+        self._move(_BDAT)
         transaction.chunks = chunks
         transaction.octets_of_chunk = chunk.size
         transaction.is_last_chunk = chunk.is_last
@@ -423,7 +429,7 @@ class ServerSession:
 
     def _end_transaction(self) -> None:
         # RFC 5321 §4.1.4: what ends a transaction leaves the session as RSET does.
-        self._move(Verb.RSET)
+        self._move(_RSET)
         self._transaction = Transaction()
 
     def _end(self, reason: str, reply: Reply) -> SessionEnded:
@@ -434,10 +440,6 @@ class ServerSession:
     def _is_out_of_patience(self) -> bool:
         self._errors += 1
         return self._errors > self._settings.errors
-
-    def _answered(self) -> Event | None:
-        question, self._question = self._question, None
-        return question
 
     def _send(self, reply: Reply) -> None:
         self._output.append(reply.octets)

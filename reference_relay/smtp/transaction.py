@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from reference_relay.mail.envelope import Envelope, Recipient
-from reference_relay.smtp.command import Mail, Rcpt
+from reference_relay.smtp.command import Mail
 from reference_relay.smtp.content_reader import ChunkReader
 
 _NO_MAIL = Mail(None)
@@ -19,30 +19,24 @@ class Transaction:
     recipients: list[Recipient] = field(default_factory=list)
     chunks: ChunkReader | None = None
     octets_of_chunk: int = 0
-    """Octets of the current chunk still to come."""
+    """Octets of the current chunk still to come; until then there is no command."""
     is_last_chunk: bool = False
-    _proposed: Rcpt | None = None
+    _proposed: Recipient | None = None
     _refusals: int = 0
-
-    @property
-    def is_inside_chunk(self) -> bool:
-        """Whether octets of a chunk are expected, and no command."""
-        return self.octets_of_chunk > 0
 
     @property
     def has_only_refusals(self) -> bool:
         """Whether recipients were named and every one was refused."""
         return self._refusals > 0 and not self.recipients
 
-    def propose(self, rcpt: Rcpt) -> None:
+    def propose(self, recipient: Recipient) -> None:
         """Remember a recipient until it is judged."""
-        self._proposed = rcpt
+        self._proposed = recipient
 
     def keep_recipient(self) -> None:
         """The proposed recipient was accepted."""
         if self._proposed is not None:
-            rcpt = self._proposed
-            self.recipients.append(Recipient(rcpt.forward_path, rcpt.notify, rcpt.original))
+            self.recipients.append(self._proposed)
             self._proposed = None
 
     def refuse_recipient(self) -> None:

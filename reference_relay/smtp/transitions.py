@@ -80,9 +80,7 @@ UNAUTHENTICATED = IN_CLEAR | {Verb.AUTH}
 
 def is_allowed(state: State, verb: Verb) -> bool:
     """Tell whether the verb may come in this state."""
-    if verb in _ALWAYS and state is not State.DENIED:
-        return True
-    return verb in TRANSITIONS[state]
+    return verb in TRANSITIONS[state] or (verb in _ALWAYS and state is not State.DENIED)
 
 
 def out_of_sequence(state: State, verb: Verb) -> Reply:

@@ -258,18 +258,18 @@ class Connection(asyncio.BufferedProtocol):
     # -- the dialogue ----------------------------------------------------------------------
 
     def _converse(self) -> None:
-        session, answers = self._session, self._answers
-        if answers is None:
+        session, answers, listener = self._session, self._answers, self._listener
+        if answers is None or listener is None:
             return
         while (event := session.next_event()) is not None:
             match event:
+                case RecipientProposed():
+                    answers.recipient(event)
                 case SenderProposed():
-                    if self._is_stopping:
+                    if listener.is_stopping:
                         self._say_farewell(replies.SHUTTING_DOWN)
                         return
                     answers.sender(event)
-                case RecipientProposed():
-                    answers.recipient(event)
                 case ContentReceived():
                     cipher = self._tls.cipher if self._tls is not None else None
                     # What is answered at once goes on in this loop, not in one inside it.
@@ -286,7 +286,7 @@ class Connection(asyncio.BufferedProtocol):
                     self._end(reason)
                     return
         self._flush()
-        if self._is_stopping:
+        if listener.is_stopping:
             self.shut_down()
         if session.is_waiting or not self._is_reading:
             self._control_flow()
@@ -310,10 +310,6 @@ class Connection(asyncio.BufferedProtocol):
     def _go_on(self) -> None:
         if self._transport is not None and not self._is_answering:
             self._converse()
-
-    @property
-    def _is_stopping(self) -> bool:
-        return self._listener is not None and self._listener.is_stopping
 
     # -- the transport ---------------------------------------------------------------------
 

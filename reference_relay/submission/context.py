@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -78,11 +77,18 @@ class SubmissionContext:
     guard: Guard = field(default_factory=Guard)
     counters: SubmissionCounters = field(default_factory=SubmissionCounters)
     log_line: Callable[[str], None] = _log_line
+    attachment_rules: AttachmentRules = field(init=False)
+    """Which leaves besides text may pass (D-13)."""
 
-    @property
-    def attachment_rules(self) -> AttachmentRules:
-        """Which leaves besides text may pass (D-13)."""
-        return _attachment_rules(self.switches)
+    def __post_init__(self) -> None:
+        switches = self.switches
+        rules = AttachmentRules(
+            calendar=switches.calendar,
+            inline_images=switches.inline_images,
+            other_text=switches.other_text,
+            enclosed_messages=switches.enclosed_messages,
+        )
+        object.__setattr__(self, "attachment_rules", rules)
 
     def session_settings(self, endpoint: Endpoint) -> SessionSettings:
         """The dialogue's side of limits and switches at this endpoint."""
@@ -95,14 +101,3 @@ class SubmissionContext:
             allows_lf=self.switches.allows_lf_sessions,
             strict_paths=self.switches.strict_paths,
         )
-
-
-# Asked for at every message.
-@functools.lru_cache(maxsize=4)
-def _attachment_rules(switches: Switches) -> AttachmentRules:
-    return AttachmentRules(
-        calendar=switches.calendar,
-        inline_images=switches.inline_images,
-        other_text=switches.other_text,
-        enclosed_messages=switches.enclosed_messages,
-    )

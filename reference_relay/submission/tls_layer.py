@@ -81,7 +81,7 @@ class TLSLayer:
 
     def data_to_send(self) -> bytes:
         """Return and forget the octets due for the transport."""
-        return self._outgoing.read() if self._outgoing.pending else b""
+        return self._outgoing.read()
 
     def _read(self) -> bytes:
         # The records of one wake-up are decrypted side by side, then copied once.

@@ -129,13 +129,13 @@ def underscores_in_domains() -> None:
 
 def null_recipient() -> None:
     from reference_relay.mail.address import Mailbox
+    from reference_relay.mail.envelope import Recipient
     from reference_relay.smtp import server_session
-    from reference_relay.smtp.command import Rcpt
 
     @around(server_session, "parse_rcpt")
     def shared(original: Broken, argument: bytes, *, is_strict: bool) -> Any:
         if argument.upper() == b"TO:<>":
-            return Rcpt(Mailbox("postmaster", ""))
+            return Recipient(Mailbox("postmaster", ""))
         return original(argument, is_strict=is_strict)
 
 
