@@ -117,6 +117,14 @@ def properties(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def differential(session: nox.Session) -> None:
+    """Send one corpus to several relays: `-- --target postfix --target reference`."""
+    install(session, "suite", "bench")
+    order = session.posargs or ["--write", "docs/differential.md"]
+    hand_over(session, "-m", "conformance.differential", *order)
+
+
+@nox.session(default=False)
 def compare(session: nox.Session) -> None:
     """Put results side by side: `-- before/results.json after/results.json`."""
     install(session, "suite")
