@@ -25,7 +25,8 @@ from loadtests.trial import Load, conduct
 HEADROOM = 0.8
 # Locust warns at 90 % of a core too.
 BUSY_SHARE = 0.9
-# Ready to run, and the machine ran somebody else, for this share of the time.
+# Ready to run, and the machine ran somebody else, for this share of the time in which messages were
+# under way: that much of what they seem to take is not the service's.
 DELAYED_SHARE = 0.3
 # Lateness of the loop, 99th percentile; above it latencies of some tens of ms mean nothing.
 LAG_SECONDS = 0.05
@@ -62,16 +63,20 @@ def faults(measured: Measurement, processes: int = 1) -> tuple[str, ...]:
         measured: All generator processes together.
         processes: How many they were.
     """
-    seconds = measured.elapsed_seconds * processes
+    if measured.planned and not measured.begun:
+        return (f"it began none of {measured.planned:,} planned messages",)
+    # Where nothing was acknowledged there is no last acknowledgement to count up to.
+    seconds = measured.elapsed_seconds * processes or measured.watched_seconds
     if not seconds:
         return ()
-    busy = max(measured.cpu_seconds / seconds, 0.0)
-    delayed = measured.delayed_seconds / seconds
     found = []
-    if busy >= BUSY_SHARE:
+    if (busy := max(measured.cpu_seconds / seconds, 0.0)) >= BUSY_SHARE:
         found.append(f"it used {busy:.0%} of its core")
-    if delayed >= DELAYED_SHARE:
-        found.append(f"it waited for its core {delayed:.0%} of the time")
+    under_way = measured.seconds_under_way
+    if under_way and (delayed := measured.delayed_seconds / under_way) >= DELAYED_SHARE:
+        found.append(
+            f"it waited for its core {min(delayed, 1.0):.0%} of the time messages were under way"
+        )
     if measured.lag.count and (lag := measured.lag.percentile(99) / 1e6) > LAG_SECONDS:
         found.append(f"its loop was {lag * 1000:.0f} ms late (99th percentile)")
     return tuple(found)

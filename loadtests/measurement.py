@@ -15,7 +15,7 @@ from loadtests.phase import Phase
 
 # Plain sums over all processes; `begun`, `ended` and what is a maximum merge otherwise.
 _SUMS = ("planned", "accepted", "in_doubt", "unsent", "cpu_seconds", "delayed_seconds",
-         "memory_early", "memory_late")  # fmt: skip
+         "watched_seconds", "memory_early", "memory_late")  # fmt: skip
 
 
 # Sessions are open and buffers have their size after these.
@@ -37,6 +37,7 @@ class Measurement:
         unsent: Planned messages that could not be sent in time.
         begun: Unix time of the first message, 0 if there was none.
         ended: Unix time of the last acknowledgement.
+        watched_seconds: How long the process has looked at itself, from its first message on.
         cpu_seconds: User and system time of the process meanwhile.
         delayed_seconds: How long it was ready to run, and the machine ran something else.
         memory_early: Octets of memory after the first seconds, of all processes.
@@ -56,6 +57,7 @@ class Measurement:
         self.unsent = 0
         self.begun = 0.0
         self.ended = 0.0
+        self.watched_seconds = 0.0
         self.cpu_seconds = 0.0
         self.delayed_seconds = 0.0
         self.memory_early = 0
@@ -66,6 +68,19 @@ class Measurement:
     def elapsed_seconds(self) -> float:
         """From the first message begun to the last one acknowledged."""
         return max(self.ended - self.begun, 0.0)
+
+    @property
+    def seconds_under_way(self) -> float:
+        """For how long a message was under way at least, in all processes together.
+
+        Messages beside each other count once each, but never more than the time that went by.
+        """
+        histogram = self.phases[Phase.MESSAGE]
+        if not histogram.count:
+            return self.watched_seconds
+        # Those of the warm-up are in no histogram.
+        seconds = histogram.total / 1e6 * max(self.accepted / histogram.count, 1.0)
+        return min(seconds, self.watched_seconds)
 
     @property
     def failed(self) -> int:
@@ -195,6 +210,7 @@ class Recorder:
         measured.memory_late = _resident()
         if now < self._began + _EARLY_SECONDS:
             measured.memory_early = measured.memory_late
+        measured.watched_seconds = now - self._began
         measured.cpu_seconds = cpu - self._cpu_at_begin
         measured.delayed_seconds = delayed_seconds() - self._delay_at_begin
 

@@ -64,6 +64,11 @@ class Histogram:
             count for bucket, count in self._counts.items() if _middle(bucket) > microseconds
         )
 
+    @property
+    def total(self) -> float:
+        """All durations together in µs, to the width of a bucket."""
+        return sum(count * _middle(bucket) for bucket, count in self._counts.items())
+
     def merge(self, other: Histogram) -> None:
         """Add everything that `other` has counted."""
         for bucket, count in other._counts.items():

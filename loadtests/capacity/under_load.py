@@ -50,6 +50,7 @@ class Checked:
         not_met: Their ids.
         outcome: Of the load.
         output: The suite's last words.
+        was_loaded: Whether the load began before the checks and outlasted them.
     """
 
     rate: float
@@ -58,6 +59,7 @@ class Checked:
     not_met: tuple[str, ...]
     outcome: Outcome
     output: str
+    was_loaded: bool
 
     @property
     def is_met(self) -> bool:
@@ -85,7 +87,7 @@ def check(
         )
         loading.start()
         # Checks that ran before the load came would judge a relay at rest.
-        _await_accepted(raw, rate, within=60.0)
+        has_begun = _await_accepted(raw, rate, within=60.0)
         command = [sys.executable, "-m", "conformance", "certify", "--target", str(profile)]
         command += ["--out", folder, *(word for name in only for word in ("--only", name))]
         try:
@@ -98,6 +100,7 @@ def check(
                 timeout=_CHECK_SECONDS,
             )
         finally:
+            was_loaded = has_begun and loading.is_alive()
             ended.set()
             loading.join()
         table = _results(Path(folder))
@@ -108,7 +111,9 @@ def check(
         if one["verdict"] == "not met":
             not_met.append(str(one["id"]))
     text = done.stdout.decode("utf-8", "backslashreplace")
-    return Checked(rate, done.returncode, verdicts, tuple(not_met), outcomes[0], text[-3000:])
+    return Checked(
+        rate, done.returncode, verdicts, tuple(not_met), outcomes[0], text[-3000:], was_loaded
+    )
 
 
 def survive(site: Site, load: Load) -> Outcome:
@@ -138,12 +143,14 @@ def _kill_in_the_middle(site: Site, folder: Path, load: Load) -> None:
     site.restart()
 
 
-def _await_accepted(folder: Path, wanted: float, within: float) -> None:
+def _await_accepted(folder: Path, wanted: float, within: float) -> bool:
+    """Wait until so many were accepted; returns whether they were in time."""
     due = time.monotonic() + within
     while time.monotonic() < due:
         if Measurement.merged(folder.glob("measurement-*.json")).accepted >= wanted:
-            return
+            return True
         time.sleep(0.1)
+    return False
 
 
 def _results(folder: Path) -> list[dict[str, Any]]:
@@ -158,9 +165,10 @@ def _as_profile(target: Target) -> Iterator[tuple[Path, dict[str, str]]]:
     """The loaded relay as anybody's relay: a profile file and the variables it names."""
     assert target.dns is not None
     assert target.sink is not None
-    # The relay delivers to one port; the suite's sink takes that port on addresses of its own.
+    # The relay delivers to one port; the suite's sink takes that port on addresses of its own, in
+    # the network of sinks, the only one on loopback that the relay delivers to.
     addresses = {
-        dialect.value: f"127.0.7.{place}" for place, dialect in enumerate(DIALECT_ADDRESSES, 1)
+        dialect.value: f"127.0.3.{place}" for place, dialect in enumerate(DIALECT_ADDRESSES, 201)
     }
     records: dict[str, dict[str, Any]] = {}
     for name, address in addresses.items():

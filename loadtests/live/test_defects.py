@@ -32,13 +32,15 @@ def test_a_sound_relay_is_not_accused(trial: Trial) -> None:
     assert caught("none", trial) == []
 
 
+# The suite's own process takes its time on a busy machine, and so does each sink.
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("name", ["none", "open-when-busy"])
 def test_the_suites_own_checks_run_against_the_loaded_relay(name: str) -> None:
     """A relay that is open only when busy passes at rest and is not met under load."""
-    load = Load(Schedule.constant(120, 90, poisson=True), users=10)
+    load = Load(Schedule.constant(80, 450, poisson=True), users=10)
     with relay(command=COMMAND.format(name=name)) as opened:
         assert opened.target is not None
-        seen = check(opened.site, opened.target, load, 120, ["SND-02,ATT-01,CBR-01,TLS-01"])
-    assert seen.verdicts.get("met", 0) + len(seen.not_met) >= 3
+        seen = check(opened.site, opened.target, load, 80, ["SND-02,ATT-01,TLS-01"])
+    assert seen.was_loaded
+    assert seen.not_met == (() if name == "none" else ("SND-02",))
     assert seen.is_met == (name == "none")
-    assert seen.outcome.measurement.accepted > 1000
