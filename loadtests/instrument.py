@@ -123,13 +123,19 @@ ABUSE = ("WrongCredentials", "AbusiveSender")
 
 
 @contextlib.contextmanager
-def null_site(core: int | None = None) -> Iterator[Site]:
-    """A null sink in a process of its own."""
+def null_site(core: int | None = None, books: Path | None = None) -> Iterator[Site]:
+    """A null sink in a process of its own.
+
+    Args:
+        core: Where it runs, None leaves it to the system.
+        books: Where it writes at its end what it took; None counts nothing.
+    """
     authority = CertificateAuthority.create()
     with tempfile.TemporaryDirectory(prefix="null-sink-") as name:
         certificate, key = authority.issue([_HOST]).write(Path(name), "null")
         command = [sys.executable, "-m", "loadtests.null_sink"]
         command += ["--certificate", str(certificate), "--key", str(key)]
+        command += ["--books", str(books.resolve())] if books else []
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=_REPOSITORY
         )

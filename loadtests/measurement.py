@@ -260,11 +260,14 @@ def delayed_seconds() -> float:
         os.close(file)
 
 
-def read_numbers(folder: Path, kind: str) -> dict[int, list[int]]:
-    """The messages of a kind, "accepted" or "in-doubt", by the number of the process."""
+def read_numbers(folder: Path, kind: str) -> dict[int, memoryview[int]]:
+    """The messages of a kind, "accepted" or "in-doubt", by the number of the process.
+
+    As they are on disk, four octets each: a list of a million would be ten times that.
+    """
     found = {}
     for path in folder.glob(f"{kind}-*.numbers"):
         octets = path.read_bytes()
         whole = len(octets) - len(octets) % 4
-        found[int(path.stem.rpartition("-")[2])] = memoryview(octets[:whole]).cast("I").tolist()
+        found[int(path.stem.rpartition("-")[2])] = memoryview(octets[:whole]).cast("I")
     return found

@@ -3,19 +3,26 @@
 The generator is calibrated against it: what it cannot offer here it cannot offer anywhere.
 It speaks STARTTLS and AUTH with real TLS and does nothing else, so that it costs less per message
 than any service that keeps its promise. `python -m loadtests.null_sink` prints one ready line.
+With --books it counts what it takes by token, an octet a message, and says so at its end.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import json
 import signal
 import ssl
 import sys
+import zlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+from loadtests.content import mark_of
+from loadtests.ledger import Tally
 
 _READ_OCTETS = 1 << 18
 _BACKLOG = 1024
@@ -35,13 +42,18 @@ _GO_AHEAD = b"354 Go ahead\r\n"
 class Session(asyncio.BufferedProtocol):
     """One connection."""
 
-    def __init__(self, context: ssl.SSLContext, buffer: bytearray) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, buffer: bytearray, books: Books | None = None
+    ) -> None:
         """Describe it.
 
         Args:
             context: Of TLS.
             buffer: Shared by all connections; what is in it is copied at once.
+            books: Where messages are counted; None forgets them as they come in.
         """
+        self._books = books
+        self._pieces: list[bytes] = []
         self._context = context
         self._buffer = buffer
         self._transport: asyncio.Transport | None = None
@@ -110,18 +122,24 @@ class Session(asyncio.BufferedProtocol):
             if self._chunk:
                 taken = min(self._chunk, len(text))
                 self._chunk -= taken
+                self._keep(text[:taken])
                 text = text[taken:]
                 if self._chunk:
                     break
+                self._take()
                 replies.append(_TAKEN)
                 continue
             if self._in_content:
                 if not text.endswith(_END) and (end := text.find(_END)) < 0:
                     # Enough of it to see an end that is cut in two.
+                    self._keep(text[: -len(_END) + 1])
                     text = text[-len(_END) + 1 :]
                     break
                 # The rest after an end of data that was not last.
-                text = b"" if text.endswith(_END) else text[end + len(_END) :]
+                end = len(text) - len(_END) if text.endswith(_END) else end
+                self._keep(text[: end + 2])
+                self._take()
+                text = text[end + len(_END) :]
                 self._in_content = False
                 replies.append(_TAKEN)
                 continue
@@ -151,15 +169,75 @@ class Session(asyncio.BufferedProtocol):
         self._text = text
         return b"".join(replies)
 
+    def _keep(self, octets: bytes) -> None:
+        if self._books is not None:
+            self._pieces.append(octets)
 
-async def serve(address: str, port: int, certificate: Path, key: Path) -> None:
+    def _take(self) -> None:
+        if self._books is not None:
+            self._books.note(b"".join(self._pieces))
+            self._pieces.clear()
+
+
+class Books:
+    """What was taken, by run and token; memory grows by an octet a message."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[str, Tally] = {}
+        # Of one run all bodies are the same, so there are few different ones.
+        self._bodies: dict[str, Counter[tuple[int, int]]] = {}
+
+    def note(self, content: bytes) -> None:
+        """Count a message; what bears no token is none of a load run's."""
+        header, blank, body = content.partition(b"\r\n\r\n")
+        mark = mark_of(header + b"\r\n")
+        if mark is None or not blank:
+            return
+        run = mark.run.decode("ascii", "replace")
+        self._tallies.setdefault(run, Tally()).note(mark.worker, mark.number)
+        self._bodies.setdefault(run, Counter())[len(body), zlib.crc32(body)] += 1
+
+    def write(self, path: Path) -> None:
+        """Write them as JSON."""
+        table = {
+            run: {
+                "counts": {
+                    str(worker): base64.b64encode(zlib.compress(counts)).decode()
+                    for worker, counts in tally.counts.items()
+                },
+                "bodies": [[*body, count] for body, count in self._bodies[run].items()],
+            }
+            for run, tally in self._tallies.items()
+        }
+        path.write_text(json.dumps(table), encoding="utf-8")
+
+
+def read_books(path: Path, run: str, body: bytes) -> tuple[Tally, int]:
+    """What a null sink has counted of one run, and how many bodies were not this one.
+
+    Raises:
+        OSError, ValueError: The file is not there, or holds no books.
+    """
+    table = json.loads(path.read_text(encoding="utf-8")).get(run, {"counts": {}, "bodies": []})
+    counts = {
+        int(worker): zlib.decompress(base64.b64decode(packed))
+        for worker, packed in table["counts"].items()
+    }
+    wanted = (len(body), zlib.crc32(body))
+    changed = sum(count for length, crc, count in table["bodies"] if (length, crc) != wanted)
+    return Tally(counts=counts), changed
+
+
+async def serve(
+    address: str, port: int, certificate: Path, key: Path, books: Books | None = None
+) -> None:
     """Take everything until SIGTERM or SIGINT; a ready line on stdout says where."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     buffer = bytearray(_READ_OCTETS)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Session(context, buffer), address, port, backlog=_BACKLOG
+        lambda: Session(context, buffer, books), address, port, backlog=_BACKLOG
     )
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -179,9 +257,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0, help="0 lets the kernel choose")
     parser.add_argument("--certificate", type=Path, required=True, help="PEM")
     parser.add_argument("--key", type=Path, required=True, help="PEM")
+    parser.add_argument("--books", type=Path, metavar="FILE", help="count messages, written at end")
     options = parser.parse_args(arguments)
+    books = Books() if options.books else None
     try:
-        asyncio.run(serve(options.address, options.port, options.certificate, options.key))
+        asyncio.run(serve(options.address, options.port, options.certificate, options.key, books))
+        if books is not None:
+            books.write(options.books)
     except (OSError, ssl.SSLError) as error:
         sys.stderr.write(f"null_sink: {error}\n")
         return 2

@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loadtests.arrivals import Ledger
+from loadtests.ledger import Ledger
 from loadtests.measurement import Measurement
 from loadtests.percentiles import Histogram
 from loadtests.trial import Outcome

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 from fixtures.transcript import SECRETS
-from loadtests.arrivals import Arrivals, Ledger
+from loadtests.arrivals import Arrivals
 from loadtests.channel import BlockingChannel
 from loadtests.content import MessageTemplate, token
+from loadtests.ledger import Ledger
 from loadtests.measurement import Measurement, read_numbers
 from loadtests.percentiles import Histogram
 from loadtests.plan import EHLO_NAME, PASSWORD_VARIABLE, PLAN_VARIABLE, Plan

@@ -6,6 +6,10 @@ from loadtests.measurement import Measurement, Recorder, read_numbers
 from loadtests.phase import Phase
 
 
+def numbers(folder: Path, kind: str) -> dict[int, list[int]]:
+    return {worker: list(those) for worker, those in read_numbers(folder, kind).items()}
+
+
 def test_what_two_workers_measured_is_one_measurement(tmp_path: Path) -> None:
     """Counts add up, the time runs from the first begin to the last end, tokens are all there."""
     for worker, (begun, ended) in enumerate([(10.0, 14.0), (11.0, 16.0)]):
@@ -23,8 +27,8 @@ def test_what_two_workers_measured_is_one_measurement(tmp_path: Path) -> None:
     assert (merged.accepted, merged.in_doubt, merged.failures["AUTH: 535 no"]) == (2, 2, 4)
     assert round(merged.elapsed_seconds, 1) == 6.0
     assert merged.phases[Phase.MESSAGE].count == 2
-    assert read_numbers(tmp_path, "accepted") == {0: [7], 1: [8]}
-    assert read_numbers(tmp_path, "in-doubt") == {0: [70_000], 1: [70_001]}
+    assert numbers(tmp_path, "accepted") == {0: [7], 1: [8]}
+    assert numbers(tmp_path, "in-doubt") == {0: [70_000], 1: [70_001]}
     assert merged.series == {3: [4, 2, 2, 901]}
 
 
@@ -43,5 +47,5 @@ def test_a_run_that_was_cut_off_leaves_what_it_had(tmp_path: Path) -> None:
     recorder.snapshot()
     recorder.accept(6, 3.0)
     assert Measurement.merged(tmp_path.glob("measurement-*.json")).accepted == 1
-    assert read_numbers(tmp_path, "accepted") == {0: [5]}
+    assert numbers(tmp_path, "accepted") == {0: [5]}
     recorder.close()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from loadtests.arrivals import Ledger
+from loadtests.ledger import Ledger
 from loadtests.measurement import Measurement
 from loadtests.phase import Phase
 from loadtests.result import Result, show

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loadtests.arrivals import Ledger
 from loadtests.capacity.limiter import Limiter
 from loadtests.capacity.objectives import STANDARD, Objectives
 from loadtests.capacity.search import Interval, Verdict
 from loadtests.capacity.session import Session, Tried
 from loadtests.instrument import Calibration
+from loadtests.ledger import Ledger
 from loadtests.measurement import Measurement
 from loadtests.percentiles import Histogram
 from loadtests.phase import Phase
