@@ -62,6 +62,7 @@ class Session(asyncio.BufferedProtocol):
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._text = b""
         self._in_content = False
+        self._is_over = False
         self._chunk = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -84,17 +85,17 @@ class Session(asyncio.BufferedProtocol):
         try:
             replies = self._answered(octets) if self._tls is None else self._inside(octets)
         except ssl.SSLError:
-            replies = None
+            replies, self._is_over = b"", True
         transport = self._transport
         if transport is None:
             return
-        if replies is None:
-            transport.close()
-        elif replies:
+        if replies:
             transport.write(replies)
+        if self._is_over:
+            transport.close()
 
-    def _inside(self, octets: bytes) -> bytes | None:
-        """Decrypt, answer, encrypt; None closes."""
+    def _inside(self, octets: bytes) -> bytes:
+        """Decrypt, answer, encrypt."""
         tls = self._tls
         assert tls is not None
         self._incoming.write(octets)
@@ -109,13 +110,11 @@ class Session(asyncio.BufferedProtocol):
             while piece := tls.read(_READ_OCTETS):
                 pieces.append(piece)
         replies = self._answered(b"".join(pieces)) if pieces else b""
-        if replies is None:
-            return None
         if replies:
             tls.write(replies)
         return self._outgoing.read()
 
-    def _answered(self, octets: bytes) -> bytes | None:
+    def _answered(self, octets: bytes) -> bytes:
         text = self._text + octets if self._text else octets
         replies = []
         while text:
@@ -163,7 +162,9 @@ class Session(asyncio.BufferedProtocol):
                 self._text = b""
                 return b"220 2.0.0 Go ahead\r\n"
             elif word == b"QUIT":
-                return None
+                replies.append(b"221 2.0.0 Bye\r\n")
+                self._is_over = True
+                break
             else:
                 replies.append(b"500 5.5.2 What?\r\n")
         self._text = text

@@ -74,6 +74,7 @@ class Load:
         locust_options: Further options of Locust: --csv, --html.
         web_port: Port of Locust's web page on loopback; None runs without it.
         settle_seconds: How long deliveries are waited for.
+        locustfile: Where the scenarios are, ours or somebody's own.
         generator_core: The core the generator runs on, None leaves it to the system.
     """
 
@@ -92,6 +93,7 @@ class Load:
     locust_options: tuple[str, ...] = ()
     web_port: int | None = None
     settle_seconds: float = _SETTLE_SECONDS
+    locustfile: Path = _LOCUSTFILE
     generator_core: int | None = None
 
     @property
@@ -253,7 +255,7 @@ def _command(load: Load) -> Sequence[str]:
     if load.schedule:
         seconds += load.drain_seconds + 1
     spawn_rate = min(load.users, max(_SPAWN_PER_SECOND, load.users / 4))
-    command = [sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), *load.scenarios]
+    command = [sys.executable, "-m", "locust", "-f", str(load.locustfile), *load.scenarios]
     command += ["--users", str(load.users), "--spawn-rate", f"{spawn_rate:g}"]
     command += ["--stop-timeout", str(_STOP_SECONDS), "--loglevel", "WARNING"]
     command += ["--exit-code-on-error", "0", *load.locust_options]
