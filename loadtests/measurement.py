@@ -161,6 +161,11 @@ class Recorder:
     def __init__(self, folder: Path, worker: int) -> None:
         """Open the files of this process; `worker` is its number."""
         self.measurement = Measurement()
+        # Five histograms a message: looking each up by its phase would cost as much as recording.
+        phases = self.measurement.phases
+        self.envelope, self.content = phases[Phase.ENVELOPE], phases[Phase.CONTENT]
+        self.acknowledgement = phases[Phase.ACKNOWLEDGEMENT]
+        self.message, self.response = phases[Phase.MESSAGE], phases[Phase.RESPONSE]
         self.clock_offset = time.time() - time.perf_counter()
         self._path = folder / f"measurement-{worker}.json"
         self._accepted = (folder / f"accepted-{worker}.numbers").open("wb")

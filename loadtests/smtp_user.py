@@ -194,12 +194,11 @@ class SubmissionUser(User):  # type: ignore[misc]  # Locust is not there where t
         row[1] += 1
         row[3] = max(row[3], int(response * 1e6))
         if room.is_measured(due):
-            phases = recorder.measurement.phases
-            phases[Phase.ENVELOPE].record(enveloped - begun)
-            phases[Phase.CONTENT].record(sent - enveloped)
-            phases[Phase.ACKNOWLEDGEMENT].record(acknowledged - sent)
-            phases[Phase.MESSAGE].record(acknowledged - begun)
-            phases[Phase.RESPONSE].record(response)
+            recorder.envelope.record(enveloped - begun)
+            recorder.content.record(sent - enveloped)
+            recorder.acknowledgement.record(acknowledged - sent)
+            recorder.message.record(acknowledged - begun)
+            recorder.response.record(response)
         if room.plan.has_phase_entries:
             self.entry(Phase.ENVELOPE, enveloped - begun)
             self.entry(Phase.CONTENT, sent - enveloped)

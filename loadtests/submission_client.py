@@ -378,7 +378,7 @@ class SubmissionClient:
             self._transmit(octets)
         elif len(octets) <= _PIECE_OCTETS:
             self._tls.write(octets)
-            self._flush()
+            self._transmit(self._outgoing.read())
         else:
             view = memoryview(octets)
             for start in range(0, len(view), _PIECE_OCTETS):

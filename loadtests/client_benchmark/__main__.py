@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from loadtests.benchmark.machine import Machine
-from loadtests.client_benchmark.clients import CLIENTS, drive_raw, merged_error
+from loadtests.client_benchmark.clients import CLIENTS, drive_raw, merged_error, time_timers
 from loadtests.client_benchmark.goals import judged
 from loadtests.client_benchmark.page import page
 from loadtests.instrument import null_site
@@ -23,6 +23,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--write", type=Path, metavar="FILE.md", help="the tables, for the docs")
+    parser.add_argument("--timer", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--raw", type=int, help=argparse.SUPPRESS)
     return parser
 
@@ -35,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             sys.stdout.write(str(runner.run(drive_raw(options.raw, options.seconds))))
+        return 0
+    if options.timer:
+        sys.stdout.write(str(time_timers()))
         return 0
     machine = Machine.here()
     costs: dict[str, list[float]] = {name: [] for name in CLIENTS}

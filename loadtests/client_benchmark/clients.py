@@ -26,14 +26,15 @@ _OWN_FILE = _HERE / "own_locustfile.py"
 _SMTPLIB_FILE = _HERE / "smtplib_locustfile.py"
 _REPOSITORY = _HERE.parents[1]
 _OCTETS = 4096
-# Within what every machine can send, so that planned messages wait for their moment.
-_PLANNED_RATE = 1000.0
+# More than a core can send: both users of the comparison always have a next message.
+_PLANNED_RATE = 15_000.0
+_TIMERS = 50_000
 _PERCENTS = (50.0, 90.0, 99.0, 99.9)
 
 OURS_W1, OURS_W2 = "ours, W1", "ours, W2"
 SMTPLIB_W1, SMTPLIB_W2 = "Locust + smtplib, W1", "Locust + smtplib, W2"
 UVLOOP = "raw uvloop, W1"
-PLANNED = "ours, W1, arrivals planned"
+PLANNED = "ours, W1, arrivals planned (with a timer each)"
 BARE = "ours, W1, without schedule, histograms and ledger"
 
 Client = Callable[[Site, float], float]
@@ -50,16 +51,37 @@ def ours(site: Site, seconds: float, scenario: str = "KeptSession") -> float:
 
 
 def planned(site: Site, seconds: float) -> float:
-    """Our user with all it has: each message waits for its planned moment."""
+    """Our user with all it has: a schedule that it cannot keep up with, so that it never idles."""
     schedule = Schedule.constant(_PLANNED_RATE, seconds, poisson=True)
-    return _cost(conduct(site, Load(schedule, users=WIDTH, octets=_OCTETS)).measurement)
+    load = Load(schedule, users=WIDTH, octets=_OCTETS, drain_seconds=0.0)
+    return _cost(conduct(site, load).measurement) + timer(seconds)
+
+
+def timer(_: float = 0.0) -> float:
+    """What it costs to wait for a planned moment, which that user never does."""
+    command = [sys.executable, "-m", "loadtests.client_benchmark", "--timer"]
+    done = subprocess.run(command, cwd=_REPOSITORY, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def time_timers() -> float:
+    """CPU of one `gevent.sleep` in µs, beside others as many as there are users."""
+    import gevent
+
+    def wait() -> None:
+        for _ in range(_TIMERS // WIDTH):
+            gevent.sleep(1e-5)
+
+    begun = time.process_time()
+    gevent.joinall([gevent.spawn(wait) for _ in range(WIDTH)])
+    return 1e6 * (time.process_time() - begun) / _TIMERS
 
 
 def bare(site: Site, seconds: float) -> float:
-    """Our user with nothing but the dialogue and Locust's event, at the pace of `planned`."""
+    """Our user with nothing but the dialogue and Locust's event."""
     load = Load(
         seconds=seconds, users=WIDTH, octets=_OCTETS, scenarios=("BareSession",),
-        pace_seconds=WIDTH / _PLANNED_RATE, locustfile=_OWN_FILE,
+        locustfile=_OWN_FILE,
     )  # fmt: skip
     return _cost(conduct(site, load).measurement)
 

@@ -51,7 +51,8 @@ def judged(costs: Mapping[str, Sequence[float]], errors: Sequence[float]) -> lis
     """
     found = [_ratio(costs, *row) for row in _RATIOS]
     added = [full - bare for full, bare in zip(costs[PLANNED], costs[BARE], strict=True)]
-    least, share = median(added), median(added) / median(costs[BARE])
+    least = median(costs[PLANNED]) - median(costs[BARE])
+    share = least / median(costs[BARE])
     found.append(
         Finding(
             "schedule, histograms and ledger together",

@@ -13,14 +13,14 @@ from pathlib import Path
 import loadtests.generator  # noqa: F401 - listens to Locust's events
 from loadtests.content import token
 from loadtests.phase import Phase
-from loadtests.scenarios import KeptSession, PacedUser
+from loadtests.scenarios import KeptSession
 from loadtests.submission_client import Stamps
 
 # Seconds of a message, one after the other.
 RAW = struct.Struct("<d")
 
 
-class BareSession(PacedUser):
+class BareSession(KeptSession):
     """What is left of our user without schedule, histograms and ledger."""
 
     def bare(self) -> None:

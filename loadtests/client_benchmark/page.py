@@ -56,9 +56,10 @@ def _lines(
         yield f"| {name} | {median(values):,.0f} | {' '.join(f'{one:,.0f}' for one in values)} |"
     yield ""
     yield (
-        "The cost of schedule, histograms and ledger is the difference between the last two rows, "
-        "which both send 1,000 messages a second, the last one at Locust's own pace; percentiles "
-        "are compared over two processes, merged, with each duration written down beside."
+        "The cost of schedule, histograms and ledger is the difference between the last two rows: "
+        "both users always have a next message, and a timer for a planned moment is measured alone "
+        "and added. Percentiles are compared over two processes, merged, with each duration "
+        "written down beside."
     )
     yield ""
     yield (
