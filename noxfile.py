@@ -200,9 +200,16 @@ def capacity(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def load_selfcheck(session: nox.Session) -> None:
-    """Relays that break a promise once in 10,000 messages must be caught; four minutes."""
+    """Relays that break a promise once in 10,000 messages must be caught; three minutes."""
     install(session, "load")
     hand_over(session, "-m", "loadtests.selfcheck", *session.posargs)
+
+
+@nox.session(default=False)
+def load_endurance(session: nox.Session) -> None:
+    """A million messages in one run: the generator's memory is flat, the books balance."""
+    install(session, "load")
+    hand_over(session, "-m", "loadtests.endurance", *session.posargs)
 
 
 @nox.session(default=False)
@@ -223,9 +230,10 @@ def bench_queue(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench_client(session: nox.Session) -> None:
-    """The generator's own CPU per message beside Locust + smtplib and a raw uvloop client."""
+    """The generator's CPU per message beside other clients; writes docs/performance-client.md."""
     install(session, "load")
-    hand_over(session, "-m", "loadtests.client_benchmark", *session.posargs)
+    order = session.posargs or ["--write", "docs/performance-client.md"]
+    hand_over(session, "-m", "loadtests.client_benchmark", *order)
 
 
 @nox.session(default=False)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from html import escape
 
 _WIDTH, _HEIGHT = 560, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 26, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 42, 40
+# Of a letter of the legend, at least.
+_LETTER = 6.2
 # Okabe and Ito's, told apart by people who see colours differently.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
@@ -18,16 +20,18 @@ class Line:
     """Points of one line, or dots where it is none.
 
     Attributes:
-        name: For the legend.
+        name: For the legend; without one it shares the entry of the line with its colour.
         points: x and y.
         is_dots: Whether to draw dots instead of a line.
-        is_dashed: For what is computed, not measured.
+        is_dashed: Whether it is drawn dashed.
+        colour: Its number among the colours; None takes the next one.
     """
 
     name: str
     points: Sequence[tuple[float, float]]
     is_dots: bool = False
     is_dashed: bool = False
+    colour: int | None = None
 
 
 def plot(
@@ -66,16 +70,19 @@ def plot(
         parts.append(f'<path class="grid" d="M{_LEFT} {place:.1f}H{_WIDTH - _RIGHT}"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{place + 4:.1f}" class="end">{value}</text>')
     for value, place in across.ticks:
+        # The last one would stand half outside.
+        anchor = "end" if place > _WIDTH - _RIGHT - 1 else "middle"
         parts.append(f'<path class="grid" d="M{place:.1f} {_TOP}V{_HEIGHT - _BOTTOM}"/>')
         parts.append(
-            f'<text x="{place:.1f}" y="{_HEIGHT - _BOTTOM + 15}" class="middle">{value}</text>'
+            f'<text x="{place:.1f}" y="{_HEIGHT - _BOTTOM + 15}" class="{anchor}">{value}</text>'
         )
     for x, name in marks:
         place = across.place(x)
         parts.append(f'<path class="mark" d="M{place:.1f} {_TOP}V{_HEIGHT - _BOTTOM}"/>')
         parts.append(f'<text x="{place + 4:.1f}" y="{_TOP + 10}">{escape(name)}</text>')
+    legend = float(_LEFT)
     for number, line in enumerate(shown):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = _COLOURS[(number if line.colour is None else line.colour) % len(_COLOURS)]
         places = [(across.place(x), up.place(y)) for x, y in line.points]
         if line.is_dots:
             parts += [
@@ -85,10 +92,13 @@ def plot(
             way = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
             dashes = ' stroke-dasharray="5 4"' if line.is_dashed else ""
             parts.append(f'<polyline points="{way}" stroke="{colour}"{dashes}/>')
-        parts.append(
-            f'<text class="end" x="{_WIDTH - _RIGHT}" y="{_TOP + 12 + 14 * number}" '
-            f'style="fill:{colour}">{escape(line.name)}</text>'
-        )
+        if line.name:
+            # Above the plot, where nothing is drawn over it.
+            parts.append(
+                f'<text x="{legend:.0f}" y="{_TOP - 10}" style="fill:{colour}">'
+                f"{escape(line.name)}</text>"
+            )
+            legend += _LETTER * (len(line.name) + 3)
     parts.append(f'<text class="middle" x="{(_LEFT + _WIDTH) / 2}" y="{_HEIGHT - 6}">')
     parts.append(f"{escape(x_name)}</text>")
     middle = (_TOP + _HEIGHT - _BOTTOM) / 2

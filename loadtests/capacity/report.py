@@ -52,7 +52,7 @@ def _described(session: Session) -> dict[str, Any]:
     return {
         "session": session,
         "rows": list(_rows(session)),
-        "plots": [Markup(one) for one in _plots(session)],  # noqa: S704 - escaped where drawn
+        "plots": [Markup(one) for one in plots(session)],  # noqa: S704 - escaped where drawn
         "ledgers": [
             (one.kind, one.rate, one.outcome.ledger) for one in session.holds if one.outcome.ledger
         ],
@@ -89,7 +89,8 @@ def _cells(histogram: Histogram | None) -> list[str]:
     return [f"{value / 1000:,.1f}" for value in values]
 
 
-def _plots(session: Session) -> Iterator[str]:
+def plots(session: Session) -> Iterator[str]:
+    """Draw the trials, the percentile spectrum, offered and achieved, and the queue."""
     yield plot(
         "99th percentile of the response in every trial",
         [
@@ -118,13 +119,13 @@ def _plots(session: Session) -> Iterator[str]:
         logarithmic_y=True,
     )
     lines = []
-    for one in session.holds:
+    for colour, one in enumerate(session.holds):
         series = sorted(one.outcome.measurement.series.items())
-        lines.append(Line(f"{one.kind}: planned", [(at, row[0]) for at, row in series]))
-        lines.append(
-            Line(f"{one.kind}: accepted", [(at, row[1]) for at, row in series], is_dashed=True)
-        )
-    yield plot("Offered and achieved", lines, "second of the hold", "messages in it")
+        planned = [(float(at), float(row[0])) for at, row in series]
+        accepted = [(float(at), float(row[1])) for at, row in series]
+        lines.append(Line(one.kind, planned, colour=colour))
+        lines.append(Line("", accepted, is_dashed=True, colour=colour))
+    yield plot("Offered, and achieved (dashed)", lines, "second of the hold", "messages in it")
     yield plot(
         "Accepted and not yet delivered",
         [
@@ -149,50 +150,3 @@ def _spectrum(one: Tried) -> list[tuple[float, float]]:
         points.append((1 / rest, histogram.percentile(100 * (1 - rest)) / 1000))
         rest /= 1.5
     return points
-
-
-_STYLE = (
-    "text{font:11px sans-serif;fill:#555}.title{font-size:13px;fill:#222}.end{text-anchor:end}"
-    ".middle{text-anchor:middle}.grid{stroke:#ddd;stroke-width:.6}"
-    ".mark{stroke:#222;stroke-dasharray:2 3}polyline{fill:none;stroke-width:1.6}"
-)
-
-
-def write_page(sessions: Sequence[Session], facts: dict[str, Any], path: Path) -> None:
-    """Write the figures as Markdown, and the plots beside it as SVG files.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    lines = [
-        "# Capacity",
-        "",
-        f"Written by `{facts['command']}` on {facts['date']}, commit {facts['commit']}: "
-        f"{facts['processor']}, {facts['cores']} cores, {facts['system']}. "
-        "One machine carries the service, the generator and the sink: compare, do not quote.",
-        "",
-        "| service | messages/s | limiter | evidence | ledger at 100 % |",
-        "|---|---|---|---|---|",
-    ]
-    for one in sessions:
-        ledger = next((h.outcome.ledger for h in one.holds if h.kind == "hold 100%"), None)
-        books = "-" if ledger is None else f"{ledger.arrived:,} of {ledger.accepted:,} arrived once"
-        if ledger is not None and not ledger.is_balanced:
-            books = f"**not balanced**: {ledger.missing} missing, {ledger.doubled} doubled"
-        lines.append(
-            f"| {one.site.name} | {one.interval} | {one.limiter.name} | {one.limiter.evidence} "
-            f"| {books} |"
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for number, one in enumerate(sessions):
-        lines += ["", f"## {one.site.name}", "", one.claim, ""]
-        lines += [f"- {remark}" for remark in one.remarks]
-        for place, drawn in enumerate(_plots(one)):
-            if not drawn.startswith("<svg"):
-                continue
-            file = path.with_name(f"{path.stem}-{number}-{place}.svg")
-            text = drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-            text = text.replace(">", f"><style>{_STYLE}</style>", 1)
-            file.write_text(text, encoding="utf-8")
-            lines.append(f"![plot {place + 1}]({file.name})")
-    path.write_text("\n".join([*lines, ""]), encoding="utf-8")

@@ -37,12 +37,12 @@ class Effort:
     """
 
     probe_seconds: float = 2.0
-    trial_seconds: float = 4.0
-    confirm_seconds: float = 8.0
+    trial_seconds: float = 3.0
+    confirm_seconds: float = 6.0
     repeats: int = 2
-    hold_seconds: float = 10.0
+    hold_seconds: float = 8.0
     precision: float = 0.1
-    most_trials: int = 20
+    most_trials: int = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class Session:
         is_partial: Whether it was cut off.
         remarks: What was found under pressure.
         has_failed_open: Whether a security requirement or durability was not met under load.
+        again: What further searches of the same service, started anew, came to.
     """
 
     site: Site
@@ -88,6 +89,12 @@ class Session:
     is_partial: bool = False
     remarks: tuple[str, ...] = ()
     has_failed_open: bool = False
+    again: tuple[Interval, ...] = ()
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether every further search came to an interval that overlaps this one."""
+        return all(one.overlaps(self.interval) for one in self.again)
 
     @property
     def claim(self) -> str:
@@ -118,7 +125,7 @@ def seek(
     folder: Path | None = None,
     target_core: int | None = None,
 ) -> Session:
-    """Search one service.
+    """Search one service, then hold it at 80, 100 and 120 % of what was found.
 
     Args:
         site: Whom.
@@ -135,6 +142,37 @@ def seek(
         GeneratorFailed: Locust broke down.
         NoRoom: The results could not be written.
     """
+    session = search(
+        site, load, objectives, effort,
+        say=say, detail=detail, folder=folder, target_core=target_core,
+    )  # fmt: skip
+    if session.is_partial or not session.interval.low:
+        return session
+    holds: list[Tried] = []
+    for level in LEVELS:
+        one = _tried(
+            site, load, objectives, session.interval.low * level, effort.hold_seconds,
+            f"hold {level:.0%}", len(session.trials) + len(holds), (say, detail), folder,
+        )  # fmt: skip
+        holds.append(one)
+        if one.outcome.is_partial:
+            break
+    is_partial = holds[-1].outcome.is_partial
+    return _with_limiter(replace(session, holds=tuple(holds), is_partial=is_partial))
+
+
+def search(
+    site: Site,
+    load: Load,
+    objectives: Objectives,
+    effort: Effort,
+    *,
+    say: Say = lambda _: None,
+    detail: Say = lambda _: None,
+    folder: Path | None = None,
+    target_core: int | None = None,
+) -> Session:
+    """Search one service and hold nothing; arguments and errors as of `seek`."""
     try_one_message(site, load.octets)
     say(f"{site.name}: calibrating the generator")
     calibration = calibrate(load, effort.probe_seconds, target_core)
@@ -142,7 +180,7 @@ def seek(
     closed = replace(load, seconds=effort.probe_seconds, schedule=None)
     probe = conduct(site, closed).measurement
     guess = probe.accepted / probe.elapsed_seconds if probe.elapsed_seconds else 1.0
-    search = Search(
+    wanted = Search(
         max(guess * _FIRST_GUESS, 1.0),
         precision=effort.precision,
         trial_seconds=effort.trial_seconds,
@@ -153,7 +191,7 @@ def seek(
     )
     trials: list[Tried] = []
     is_partial = False
-    while (ask := search.ask()) is not None:
+    while (ask := wanted.ask()) is not None:
         kind = "confirmation" if ask.is_confirmation else "trial"
         one = _tried(
             site, load, objectives, ask.rate, ask.seconds, kind, len(trials), (say, detail), folder
@@ -162,23 +200,12 @@ def seek(
             is_partial = True
             break
         trials.append(one)
-        search.tell(one.verdict)
+        wanted.tell(one.verdict)
     session = Session(
-        site, load, objectives, calibration, search.interval, search.is_confirmed,
+        site, load, objectives, calibration, wanted.interval, wanted.is_confirmed,
         tuple(trials), is_partial=is_partial,
     )  # fmt: skip
-    if is_partial or not search.interval.low:
-        return _with_limiter(session)
-    holds: list[Tried] = []
-    for level in LEVELS:
-        one = _tried(
-            site, load, objectives, search.interval.low * level, effort.hold_seconds,
-            f"hold {level:.0%}", len(trials) + len(holds), (say, detail), folder,
-        )  # fmt: skip
-        holds.append(one)
-        if one.outcome.is_partial:
-            return _with_limiter(replace(session, holds=tuple(holds), is_partial=True))
-    return _with_limiter(replace(session, holds=tuple(holds)))
+    return _with_limiter(session)
 
 
 def _with_limiter(session: Session) -> Session:
@@ -234,6 +261,8 @@ def described(session: Session) -> dict[str, Any]:
         "low": session.interval.low,
         "high": session.interval.high,
         "is_confirmed": session.is_confirmed,
+        "again": [[one.low, one.high] for one in session.again],
+        "is_repeatable": session.is_repeatable,
         "is_partial": session.is_partial,
         "limiter": {"name": session.limiter.name, "evidence": session.limiter.evidence},
         "load": {

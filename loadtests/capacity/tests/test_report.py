@@ -5,17 +5,20 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 
 from loadtests.__main__ import ExitCode
-from loadtests.capacity import compare, session
+from loadtests.capacity import compare, page, session
 from loadtests.capacity.__main__ import judge, main
 from loadtests.capacity.objectives import BadObjectives
 from loadtests.capacity.plot import Line, plot
 from loadtests.capacity.report import environment, render
+from loadtests.capacity.search import Interval
 from loadtests.capacity.tests.made import session as made_session
+from loadtests.trial import NoRoom
 
 
 class _References(HTMLParser):
@@ -102,12 +105,38 @@ def test_a_budget_is_kept_or_broken(tmp_path: Path) -> None:
         compare.problems(path, None, {"another": 1.0}, console)
 
 
+def test_the_page_for_the_docs_shows_every_level_and_its_plots(tmp_path: Path) -> None:
+    """Interval, limiter and ledger on top; 80, 100 and 120 % held; pictures that stand alone."""
+    made = replace(made_session(), again=(Interval(105, 115), Interval(10, 20)))
+    path = tmp_path / "capacity.md"
+    page.write([made], environment(["--target", "x"]), path)
+    text = path.read_text()
+    assert "| a relay | [100, 110] | [105, 115] overlaps, [10, 20] **apart** | relay CPU" in text
+    assert "1,000 of 1,000 arrived once" in text
+    for level in ("| 80% | 80 |", "| 100% | 100 |", "| 120% | 120 |"):
+        assert level in text
+    pictures = sorted(tmp_path.glob("*.svg"))
+    assert len(pictures) == 4
+    assert all(f"({one.name})" in text for one in pictures)
+    # Ours, and well formed.
+    assert all(ElementTree.parse(one).getroot().tag.endswith("svg") for one in pictures)  # noqa: S314
+
+
+def test_a_page_that_cannot_be_written_is_no_room(tmp_path: Path) -> None:
+    """A folder that is a file: one message, and the results so far stay."""
+    (tmp_path / "docs").write_text("a file")
+    with pytest.raises(NoRoom, match="name another file"):
+        page.write([made_session()], environment([]), tmp_path / "docs" / "capacity.md")
+
+
 def test_exit_codes_tell_the_outcomes_apart() -> None:
     """Confirmed, cut short, at least, no capacity at all, cut off."""
     good = made_session()
     assert judge([good]) is ExitCode.GOOD
     assert judge([good, replace(good, is_confirmed=False)]) is ExitCode.INCONCLUSIVE
     assert judge([made_session(high=None)]) is ExitCode.INSTRUMENT
+    assert judge([replace(good, again=(Interval(90, 101),))]) is ExitCode.GOOD
+    assert judge([replace(good, again=(Interval(10, 20),))]) is ExitCode.INCONCLUSIVE
     assert judge([good, made_session(low=0)]) is ExitCode.NOT_GOOD
     assert judge([replace(good, is_partial=True)]) is ExitCode.INTERRUPTED
 
