@@ -11,12 +11,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from conformance.effects import Books
 from conformance.judgement import Inconclusive
 from conformance.outcome import redacted, transcript_to_json
 from conformance.passive import Examination, combined, examine
 from conformance.patience import Patience
 from conformance.sanity import Sanity, Stage, run
 from fixtures.relay_process import RelayNotReady, RelayProcess
+from fixtures.sink import Dialect
 from fixtures.target import Target
 from fixtures.transcript import SECRETS, Recorder, Transcript, use_recorder
 
@@ -25,6 +27,15 @@ _BRIEF_SECONDS = 2.0
 # A target that restarts itself after a crash gets this long to come back.
 _GRACE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.25
+# A relay of ours has delivered by then what it accepted.
+_SETTLING_SECONDS = 10.0
+
+
+def _domains_of(target: Target) -> frozenset[str]:
+    if getattr(target, "sink", None) is None:
+        return frozenset()
+    addresses = (target.recipient(dialect=dialect.value) for dialect in Dialect)
+    return frozenset(address.rpartition("@")[2].lower() for address in addresses)
 
 
 class Controls:
@@ -38,6 +49,7 @@ class Controls:
         self.dialogues: list[Sanity] = []
         self.transcripts: list[dict[str, object]] = []
         self.examination = Examination()
+        self.books = Books(domains=_domains_of(target))
 
     @property
     def first(self) -> Sanity:
@@ -52,8 +64,23 @@ class Controls:
             sanity = self._hold("first")
 
     def end(self) -> None:
-        """Hold the last dialogue."""
+        """Hold the last dialogue, and put all that was said beside what arrived."""
         self._hold("last", _BRIEF_SECONDS if self._is_away else 10.0)
+        if (sink := getattr(self._target, "sink", None)) is not None:
+            is_ours = getattr(self._target, "relay", None) is not None
+            found = self.books.balanced(sink, _SETTLING_SECONDS if is_ours else None)
+            self.examination = combined([self.examination, found])
+
+    def note(self, transcripts: Sequence[Transcript], *, is_quiet: bool) -> None:
+        """Enter a check's dialogues and what arrived meanwhile into the books of the run."""
+        self.books.note(transcripts, is_quiet=is_quiet)
+        if (sink := getattr(self._target, "sink", None)) is not None:
+            self.books.look(sink)
+
+    def fingerprint(self) -> tuple[object, ...]:
+        """Return what differs when a check restarted the target or gave the sink orders."""
+        sink, relay = (getattr(self._target, name, None) for name in ("sink", "relay"))
+        return (getattr(sink, "orders_given", 0), getattr(relay, "pid", None))
 
     def require_target(self) -> None:
         """Let a check begin only if the target answers.

@@ -18,6 +18,7 @@ from _pytest.runner import runtestprotocol
 
 from conformance.catalogue import Catalogue, CatalogueError, SelectionError
 from conformance.controls import Controls
+from conformance.effects import QUIET_GROUPS
 from conformance.judgement import Notes, taking_notes
 from conformance.outcome import (
     PROPERTY,
@@ -68,6 +69,7 @@ class _Running:
         self._attempts_before = 0
         self._pauses_before = current_budget().pauses
         self._has_waited = False
+        self.is_quiet = False
 
     def start_again(self) -> None:
         """Forget how the last attempt ended; what was said in it stays on the record."""
@@ -219,7 +221,9 @@ def _sane_target(request: pytest.FixtureRequest, _controls: Controls | None) -> 
         yield
         return
     _controls.require_target()
+    before = _controls.fingerprint()
     yield
+    running.is_quiet = before == _controls.fingerprint()
     if not running.went_wrong:
         return
     throttling = signs_of_throttling(running.transcripts_of_attempt)
@@ -301,6 +305,10 @@ def pytest_runtest_makereport(
     elif call.when == "call":
         running.findings.append(Finding(Verdict.MET))
     if call.when == "teardown":
+        if controls := item.config.stash.get(_CONTROLS, None):
+            groups = {item.config.stash[CATALOGUE][name].group for name in ids_of(item)}
+            is_quiet = running.is_quiet and groups <= QUIET_GROUPS
+            controls.note(running.transcripts_of_attempt, is_quiet=is_quiet)
         report.user_properties.append((PROPERTY, _outcome(item, running).to_json()))
     return report
 

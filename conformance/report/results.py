@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
-from conformance import SUITE_VERSION
+from conformance import SUITE_VERSION, effects
 from conformance.catalogue import Catalogue, Group, Requirement
 from conformance.outcome import Finding, Outcome
 from conformance.passive import Examination, RuleOutcome, judge
@@ -145,7 +145,7 @@ def judged(
     for outcome in outcomes:
         for name in outcome.requirements:
             by_id.setdefault(name, []).append(outcome)
-    rules = judge(examination)
+    rules = {**judge(examination), **effects.outcome(examination)}
     known = {*with_check, *rules}
     results = []
     for row in catalogue:
@@ -180,7 +180,8 @@ def _as_evidence(row: Requirement, outcome: Outcome) -> CheckResult:
 def _passive_evidence(row: Requirement, rule: RuleOutcome) -> list[CheckResult]:
     if rule.verdict is Verdict.UNCHECKED:
         return []
-    statement = f"Watched every reply of this run; {rule.judged} put the rule to the test."
+    what = "message" if row.id == effects.RULE else "reply"
+    statement = f"Watched every {what} of this run; {rule.judged} put the rule to the test."
     if not rule.violations:
         finding = Finding(rule.verdict, reason=rule.reason)
         return [CheckResult("passive", rule.verdict, finding, statement)]
