@@ -79,7 +79,7 @@ def _add_options(certify_command: argparse.ArgumentParser) -> None:
         type=_workers,
         metavar="N",
         help="processes that run the checks, each with an embedded relay of its own"
-        f" (default: {_WORKERS} for an embedded relay without a budget, else 1)",
+        f" (default: {_WORKERS} for all checks of an embedded relay without a budget, else 1)",
     )
     certify_command.add_argument(
         "--patience",
@@ -105,8 +105,8 @@ def _workers(text: str) -> int:
 
 def _workers_for(target: str, only: Sequence[str]) -> int:
     """Return how many processes a target may be judged by; a wrong profile is told later."""
-    if only and all("-" in name for name in only):
-        # A few requirements are judged before a second world is made.
+    if only:
+        # Part of them is judged before several worlds are made.
         return 1
     try:
         profile = load_profile(target)

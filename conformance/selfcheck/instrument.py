@@ -6,7 +6,6 @@ red, on this machine and on this day: as a laboratory measures known samples bef
 
 from __future__ import annotations
 
-from conformance.selfcheck.broken_relay import UNBROKEN
 from conformance.selfcheck.mutations import MUTATIONS
 from conformance.selfcheck.trial import Ending, Sample, tried
 
@@ -17,7 +16,7 @@ SAMPLES = ("etrn-left-on", "rset-does-nothing", "noop-answered-twice")
 def trouble() -> str:
     """Measure the samples; return what went wrong, "" if all is well."""
     wanted = {one for name in SAMPLES for one in MUTATIONS[name].requirements}
-    green = tried(Sample(UNBROKEN, tuple(sorted(wanted))))
+    green = tried(Sample.unbroken(wanted))
     if green.ending is not Ending.PASSED:
         return f"the reference relay is not green: {'; '.join(green.findings)}"
     for name in SAMPLES:

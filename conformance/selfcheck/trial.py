@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -20,6 +20,11 @@ from conformance.selfcheck.nursery import PROGRAM, forked
 from conformance.verdict import ExitCode, Verdict, unmet
 from fixtures.relay_process import launching_by
 
+# A quick requirement of each of many groups.
+BYSTANDERS = (
+    *("GRT-01", "CMD-01", "CTL-02", "PATH-07", "DATA-02", "TLS-01"),
+    *("AUTH-08", "SUB-03", "SND-01", "ATT-01", "CBR-03"),
+)
 _PLUGINS = ("fixtures.plugin", "conformance.selfcheck.early_end")
 # Looks through all memory for what was left open, twice a run: the certification of the relay
 # under test does that.
@@ -47,25 +52,34 @@ class Sample:
     """A relay to certify.
 
     Attributes:
-        name: The mutation, or `none` for a control.
+        name: The mutation, or `none`.
         requirements: What must be found not met; of a control, what must be found met.
+        is_control: Whether it must be green: nothing is broken, or something else.
         traffic: What is judged as well and may be as it likes.
     """
 
     name: str
     requirements: tuple[str, ...]
+    is_control: bool = False
     traffic: tuple[str, ...] = ()
 
     @classmethod
     def broken(cls, name: str) -> Sample:
         """Return the sample of a mutation."""
         mutation = MUTATIONS[name]
-        return cls(name, mutation.requirements, mutation.traffic)
+        return cls(name, mutation.requirements, traffic=mutation.traffic)
 
-    @property
-    def is_control(self) -> bool:
-        """Whether nothing is broken."""
-        return self.name == UNBROKEN
+    @classmethod
+    def unbroken(cls, requirements: Iterable[str]) -> Sample:
+        """Return a sample of the relay as it is."""
+        return cls(UNBROKEN, tuple(sorted(requirements)), is_control=True)
+
+    @classmethod
+    def beside(cls, name: str) -> Sample:
+        """Return the sample of a mutation that is judged by what it does not break."""
+        broken = {_group(each) for each in MUTATIONS[name].requirements}
+        others = tuple(each for each in BYSTANDERS if _group(each) not in broken)
+        return cls(name, others, is_control=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +130,7 @@ def certified(sample: Sample) -> Results:
     requirements = (*sample.requirements, *sample.traffic)
     order = Order(
         only=requirements,
-        target=None if sample.is_control else MUTATIONS[name].target,
+        target=None if name == UNBROKEN else MUTATIONS[name].target,
         relay_command=" ".join(("{python}", *PROGRAM, name, "serve", "--config", "{config}")),
         pytest_arguments=(*_WITHOUT, *stop),
         plugins=_PLUGINS,
@@ -141,6 +155,10 @@ def accusations(results: Results) -> tuple[RequirementResult, ...]:
     # what takes minutes to be shown of a relay that is right shows at once of one that is not.
     innocent = (Verdict.MET, Verdict.UNCHECKED, Verdict.NOT_CLAIMED, Verdict.NOT_OBSERVABLE)
     return tuple(each for each in results.requirements if each.verdict not in innocent)
+
+
+def _group(requirement: str) -> str:
+    return requirement.partition("-")[0]
 
 
 def _files_about(requirements: Sequence[str]) -> tuple[Path, ...]:

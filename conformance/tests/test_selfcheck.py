@@ -77,7 +77,7 @@ def test_a_check_that_accuses_the_unbroken_relay_is_named(
 ) -> None:
     """A check that is always red must not pass for a good one."""
     monkeypatch.setattr(trial, "certified", lambda sample: results(verdict))
-    assert trial.tried(Sample(UNBROKEN, ("TLS-09",))).ending is ending
+    assert trial.tried(Sample.unbroken(["TLS-09"])).ending is ending
 
 
 def test_what_broke_down_is_tried_once_more_alone(
@@ -89,10 +89,10 @@ def test_what_broke_down_is_tried_once_more_alone(
         "rset-does-nothing": [Ending.BROKE_DOWN, Ending.PASSED],
         "etrn-left-on": [Ending.BROKE_DOWN, Ending.BROKE_DOWN],
         "noop-resets": [Ending.FAILED],
-        UNBROKEN: [Ending.PASSED],
     }
 
     def trials(samples: Sequence[Sample], jobs: int) -> list[Trial]:
+        samples = [each for each in samples if not each.is_control]
         rounds.append(([each.name for each in samples], jobs))
         return [Trial(each, endings[each.name][len(rounds) > 1], (), 0.1) for each in samples]
 
@@ -157,6 +157,16 @@ def test_every_mutation_names_known_requirements() -> None:
         assert set(mutation.requirements) <= set(catalogue.requirements), name
         assert mutation.sentence.endswith("."), name
         assert name != UNBROKEN
+
+
+def test_mutations_are_also_judged_by_what_they_do_not_break() -> None:
+    """Beside its own check, which must be red, a broken relay meets green ones of other groups."""
+    assert set(selfcheck.NARROW) <= set(MUTATIONS)
+    beside = Sample.beside("rset-does-nothing")
+    assert beside.is_control
+    assert len(beside.requirements) >= 10
+    assert not any(name.startswith("CTL-") for name in beside.requirements)
+    assert beside in selfcheck.samples(["rset-does-nothing"])
 
 
 def test_no_mutation_hides_another() -> None:
