@@ -24,8 +24,10 @@ from loadtests.benchmark.workload import Login
 DISCARDING_RELAY = ReferenceRelay(Promise.DISCARDED)
 DURABLE_RELAY = ReferenceRelay(Promise.DURABLE)
 DELIVERING_RELAY = ReferenceRelay(Promise.DELIVERED)
-RELAYS: tuple[Server, ...] = (DISCARDING_RELAY, DURABLE_RELAY, DELIVERING_RELAY)
+SIGNING_RELAY = ReferenceRelay(Promise.SIGNED)
+RELAYS: tuple[Server, ...] = (DISCARDING_RELAY, DURABLE_RELAY, DELIVERING_RELAY, SIGNING_RELAY)
 _RELAYING_POSTFIX = Postfix("postfix-relaying", "Postfix, relaying to a sink", Promise.DELIVERED)
+_SIGNING_POSTFIX = Postfix("postfix-opendkim", "Postfix and OpenDKIM, relaying", Promise.SIGNED)
 PEERS: dict[str, Server] = {
     peer.key: peer
     for peer in (
@@ -35,6 +37,7 @@ PEERS: dict[str, Server] = {
         Postfix(),
         Exim(),
         _RELAYING_POSTFIX,
+        _SIGNING_POSTFIX,
     )
 }
 

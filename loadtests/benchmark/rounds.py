@@ -18,7 +18,7 @@ from loadtests.benchmark.workload import Workload
 # What a server that misbehaves, or is gone, does to the driver.
 SERVER_FAULTS = (OSError, ssl.SSLError, UnexpectedReply, TimeoutError)
 # The workloads with a target for the whole way of a message; the others would only take time.
-_DELIVERED = ("W1", "W2")
+_ASKED = {Promise.DELIVERED: ("W1", "W2"), Promise.SIGNED: ("W1",)}
 
 
 class RelayFailed(Exception):
@@ -70,7 +70,7 @@ def run(
             for workload in workloads:
                 for competitor in tuple(field.competitors):
                     server = competitor.server
-                    if server.promise is Promise.DELIVERED and workload.key not in _DELIVERED:
+                    if workload.key not in _ASKED.get(server.promise, (workload.key,)):
                         continue
                     tell(f"round {number} of {effort.rounds}: {workload.key} on {server.title}")
                     try:

@@ -30,6 +30,12 @@ class Promise(Enum):
     DISCARDED = "discarded"
     DURABLE = "on disk"
     DELIVERED = "on disk, then delivered"
+    SIGNED = "on disk, RSA-signed, delivered"
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether mail is sent on."""
+        return self in (Promise.DELIVERED, Promise.SIGNED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ TARGETS = (
            ("postfix-relaying",), 0.06),
     Target("session, durable and delivered, against Postfix relaying", "W2", Promise.DELIVERED,
            ("postfix-relaying",), 0.23),
+    Target("the same with RSA-2048 DKIM, against Postfix and OpenDKIM", "W1",
+           Promise.SIGNED, ("postfix-opendkim",), 0.13),
 )  # fmt: skip
 
 

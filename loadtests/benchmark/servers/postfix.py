@@ -16,6 +16,7 @@ from fixtures.peers.postfix_package import INSTALL
 from fixtures.peers.programs import free_port, program, run
 from loadtests.benchmark.child import Child
 from loadtests.benchmark.server import ADDRESS, HOST, Ground, Promise, Running
+from loadtests.benchmark.servers import opendkim
 from loadtests.benchmark.servers.null_sink import NullSink, both
 
 _MASTER = """\
@@ -100,7 +101,8 @@ class Postfix:
         Raises:
             Missing: One is not there, or this is not root, which Postfix insists on.
         """
-        return postfix_package.prepared()
+        version = postfix_package.prepared()
+        return f"{version}, {opendkim.prepared()}" if self.promise is Promise.SIGNED else version
 
     def start(self, ground: Ground) -> Running:
         """Start it.
@@ -111,13 +113,19 @@ class Postfix:
         folder = ground.folder
         port = free_port(ADDRESS)
         sink = None
-        if self.promise is Promise.DELIVERED:
+        if self.promise.is_delivered:
             sink = NullSink(folder, ground.cores)
         daemons = postfix_package.daemons()
         for name in ("etc", "etc/sasl", "queue", "data", "log"):
             (folder / name).mkdir()
         # Its own user writes there, and must be able to get there.
         shutil.chown(folder / "data", "postfix")
+        command = [str(daemons / "master"), "-c", str(folder / "etc"), "-d"]
+        delivery = _RELAY.format(ADDRESS, sink.port) if sink else _HOLD
+        if self.promise is Promise.SIGNED:
+            milter = opendkim.Milter.write(folder)
+            delivery = f"{delivery}\n{milter.postfix_settings}"
+            command = milter.beside(command)
         values = {
             "address": ADDRESS,
             "port": port,
@@ -127,16 +135,14 @@ class Postfix:
             "daemons": daemons,
             "certificate": ground.certificate_file,
             "key": ground.key_file,
-            "delivery": _RELAY.format(ADDRESS, sink.port) if sink else _HOLD,
+            "delivery": delivery,
         }
         (folder / "etc" / "main.cf").write_text(_MAIN.format_map(values))
         (folder / "etc" / "master.cf").write_text(_MASTER.format_map(values))
         (folder / "etc" / "sasl" / "smtpd.conf").write_text(_SASL.format_map(values))
         self._add_account(ground)
         run([program("postfix", INSTALL), "-c", str(folder / "etc"), "check"])
-        child = Child(
-            [str(daemons / "master"), "-c", str(folder / "etc"), "-d"], folder, ground.cores
-        )
+        child = Child(command, folder, ground.cores)
         child.until_it_greets(ADDRESS, port)
         if sink is None:
             return Running((ADDRESS, port), child.pid, child.stop)

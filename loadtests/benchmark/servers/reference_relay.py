@@ -13,7 +13,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from fixtures.keys import password_hash
+from fixtures.keys import password_hash, signing_key
 from loadtests.benchmark.child import Child
 from loadtests.benchmark.server import ADDRESS, HOST, Ground, Promise, Running, module_environment
 from loadtests.benchmark.servers.null_sink import NullSink, both
@@ -22,8 +22,10 @@ RELAY_KEYS = {
     Promise.DISCARDED: "relay-discard",
     Promise.DURABLE: "relay-durable",
     Promise.DELIVERED: "relay-delivering",
+    Promise.SIGNED: "relay-signing",
 }
 _SMARTHOST = 'smarthost = {{ host = "[{}]", port = {} }}'
+_KEY_FILE = "dkim.pem"
 _LOOP = "uvloop" if find_spec("uvloop") else "asyncio"
 
 
@@ -56,9 +58,11 @@ class ReferenceRelay:
             Missing: It does not come up.
         """
         sink = None
-        if self.promise is Promise.DELIVERED:
+        if self.promise.is_delivered:
             sink = NullSink(ground.folder, ground.cores)
         config = ground.folder / "relay.toml"
+        key = signing_key("benchmark").pem if self.promise is Promise.SIGNED else b""
+        (ground.folder / _KEY_FILE).write_bytes(key)
         delivery = _SMARTHOST.format(ADDRESS, sink.port) if sink else "hold = true"
         config.write_text(self._configuration(ground, delivery), encoding="utf-8")
         child = Child(
@@ -73,6 +77,7 @@ class ReferenceRelay:
         return Running((ADDRESS, port), child.pid, both(child.stop, sink.stop), sink.count)
 
     def _configuration(self, ground: Ground, delivery: str) -> str:
+        signs = f'dkim_key_file = "{_KEY_FILE}"' if self.promise is Promise.SIGNED else ""
         is_discarding = json.dumps(self.promise is Promise.DISCARDED)
         return f"""\
 profile = "seed-2025"
@@ -103,6 +108,7 @@ region = "us-south"
   id = "benchmark"
   domain = "example.com"
   dkim_selector = "benchmark"
+  {signs}
   verification = {{ spf = "VERIFIED", dkim = "VERIFIED", en_authorization = "VERIFIED" }}
 
     [[instance.configuration.user]]
