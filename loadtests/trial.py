@@ -204,6 +204,8 @@ def conduct(
         if folder is None:
             made = stack.enter_context(tempfile.TemporaryDirectory(prefix="loadtests-"))
             folder = Path(made)
+        # Locust works in there, so a path from here would lead nowhere.
+        folder = folder.resolve()
         plan = _plan(site, load, folder)
         template = _template(plan)
         try:
