@@ -201,6 +201,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain("interrupted", ExitCode.INTERRUPTED)
     show(result, console)
+    if result.outcome.has_no_room:
+        return _complain(result.outcome.cut_off, ExitCode.NO_ROOM)
     if result.outcome.is_partial:
         return ExitCode.INTERRUPTED
     if load.schedule is not None and (found := faults(result.measurement, load.processes)):

@@ -8,6 +8,7 @@ What a worker measured goes back the same way, and the master merges it without 
 from __future__ import annotations
 
 import base64
+import contextlib
 import gc
 import os
 import sys
@@ -89,7 +90,9 @@ class Generator:
         room: Room | None = getattr(self._environment, "submission_room", None)
         if room is None:
             return
-        room.close()
+        with contextlib.suppress(OSError):
+            # Said already, and nobody can do anything here.
+            room.close()
         if isinstance(self._runner, WorkerRunner) and not self._has_reported:
             self._report(room)
 
@@ -108,7 +111,8 @@ class Generator:
         if isinstance(self._runner, WorkerRunner):
             # Before the master is told to end: it does not wait for what comes later.
             room: Room = self._environment.submission_room
-            room.close()
+            with contextlib.suppress(OSError):
+                room.close()
             self._report(room)
             self._runner.send_message(_FINISHED_MESSAGE, {})
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -222,9 +223,9 @@ class Recorder:
     def snapshot(self) -> None:
         """Write what there is, so that a run that is cut off leaves something to read."""
         if not self._accepted.closed:
+            self.measurement.write(self._path)
             self._accepted.flush()
             self._in_doubt.flush()
-            self.measurement.write(self._path)
 
     @property
     def is_closed(self) -> bool:
@@ -235,10 +236,13 @@ class Recorder:
         """Write everything; harmless when called twice."""
         if self._accepted.closed:
             return
-        self.look()
-        self.snapshot()
-        self._accepted.close()
-        self._in_doubt.close()
+        try:
+            self.look()
+            self.snapshot()
+        finally:
+            for books in (self._accepted, self._in_doubt):
+                with contextlib.suppress(OSError):
+                    books.close()
 
 
 def _resident() -> int:

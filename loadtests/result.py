@@ -82,7 +82,7 @@ def _body(result: Result) -> Iterator[RenderableType]:
     else:
         yield Text("Open arrivals: “response” counts from the planned moment of each message.")
     if result.outcome.is_partial:
-        yield Text("Partial: the run was cut off.", style="yellow")
+        yield Text(f"Partial, cut off: {result.outcome.cut_off}", style="yellow")
     yield Text()
     yield _table(measured, result.outcome.delays)
     yield Text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -132,7 +133,14 @@ class Room:
                 continue
             next_look = now + _LOOK_SECONDS
             self.recorder.look()
-            self.recorder.snapshot()
+            try:
+                self.recorder.snapshot()
+            except OSError as error:
+                # Without books there is no point in going on; what was written stays.
+                sys.stderr.write(f"{self.plan.folder}: {error.strerror}\n")
+                self.is_over = True
+                finished()
+                return
             if self.is_over and not self._busy:
                 finished()
                 return

@@ -40,6 +40,7 @@ _SETTLE_SECONDS = 300.0
 _LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _SHOWN_OUTPUT = 2000
+INTERRUPTED = "interrupted"
 _TRIAL_WORKER = 0xFFFF
 _TRIAL_RUN = b"trial000"
 # No locust.conf or environment of its own may turn a measurement into another one.
@@ -123,7 +124,7 @@ class Outcome:
         delays: From planned to arrived; empty if arrivals could not be seen.
         settle_seconds: How long was waited for the last arrivals.
         evidence: What was seen of the service's processes and queue meanwhile.
-        is_partial: Whether it was cut off.
+        cut_off: Why it did not go to its end, empty if it did.
     """
 
     load: Load
@@ -132,7 +133,17 @@ class Outcome:
     delays: Histogram = field(default_factory=Histogram)
     settle_seconds: float = 0.0
     evidence: Evidence = field(default_factory=Evidence)
-    is_partial: bool = False
+    cut_off: str = ""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it was cut off."""
+        return bool(self.cut_off)
+
+    @property
+    def has_no_room(self) -> bool:
+        """Whether the books ran out of room."""
+        return self.cut_off not in ("", INTERRUPTED)
 
 
 Report = Callable[[str], None]
@@ -193,6 +204,8 @@ def conduct(
         if folder is None:
             made = stack.enter_context(tempfile.TemporaryDirectory(prefix="loadtests-"))
             folder = Path(made)
+        # Locust works in there, so a path from here would lead nowhere.
+        folder = folder.resolve()
         plan = _plan(site, load, folder)
         template = _template(plan)
         try:
@@ -207,16 +220,17 @@ def conduct(
             )
         watch = Watch(site.pid, folder, arrivals)
         with watch:
-            is_whole = _generate(site, load, folder, say, watch, ended)
+            cut_off = _generate(site, load, folder, say, watch, ended)
         evidence = watch.evidence()
         measurement = _measured(folder)
-        if arrivals is None:
-            return Outcome(load, measurement, evidence=evidence, is_partial=not is_whole)
+        if arrivals is None or cut_off not in ("", INTERRUPTED):
+            # Books that ran out of room do not name all that was accepted: they accuse nobody.
+            return Outcome(load, measurement, evidence=evidence, cut_off=cut_off)
         accepted, in_doubt = read_numbers(folder, "accepted"), read_numbers(folder, "in-doubt")
         total = sum(map(len, accepted.values()))
         waited = _settle(arrivals, total, load.settle_seconds, say)
         ledger = arrivals.ledger(accepted, in_doubt, measurement.planned - measurement.unsent)
-        return Outcome(load, measurement, ledger, arrivals.delays, waited, evidence, not is_whole)
+        return Outcome(load, measurement, ledger, arrivals.delays, waited, evidence, cut_off)
 
 
 def _plan(site: Site, load: Load, folder: Path) -> Plan:
@@ -288,8 +302,8 @@ def _generate(
     say: Report,
     watch: Watch,
     ended: threading.Event | None,
-) -> bool:
-    """Run Locust; returns whether it went to its end."""
+) -> str:
+    """Run Locust; returns why it did not go to its end, an empty text if it did."""
     with (folder / "locust.output").open("w+b") as output:
         child = subprocess.Popen(
             _command(load),
@@ -314,9 +328,12 @@ def _generate(
     if is_interrupted:
         if not list(folder.glob("measurement-*.json")):
             raise KeyboardInterrupt
-        return False
+        return INTERRUPTED
     if "No space left on device" in text:
-        raise NoRoom(f"{folder}: no space left for the results; free some, or name another --out")
+        reason = f"{folder}: no space left for the results; free some, or name another --out"
+        if not list(folder.glob("measurement-*.json")):
+            raise NoRoom(reason)
+        return reason
     is_wanted = ended is not None and ended.is_set()
     if (
         not is_ended
@@ -325,7 +342,7 @@ def _generate(
     ):
         reason = f"exit status {child.returncode}" if is_ended else "it did not stop in time"
         raise GeneratorFailed(f"Locust failed, {reason}\n{text[-_SHOWN_OUTPUT:]}".rstrip())
-    return True
+    return ""
 
 
 def _wait(

@@ -26,7 +26,7 @@ from loadtests.instrument import InstrumentTooSmall
 from loadtests.progress import Progress
 from loadtests.schedule import Schedule
 from loadtests.site import NotReady
-from loadtests.trial import GeneratorFailed, Load, NoRoom
+from loadtests.trial import INTERRUPTED, GeneratorFailed, Load, NoRoom
 
 _EFFORTS = {
     "smoke": Effort(1.0, 1.5, 3.0, 1, 2.5, 0.25, 6),
@@ -171,6 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             word = "overlaps" if other.overlaps(one.interval) else "does not overlap"
             console.print(f"    searched again: {other}, {word}")
         console.print(f"    {one.limiter.name}: {one.limiter.evidence}")
+        if one.is_partial:
+            _complain(f"partial, cut off: {one.cut_off}", ExitCode.NO_ROOM)
     console.print(f"report: {out / 'capacity.html'}")
     code = judge(done)
     if options.baseline or budgets:
@@ -191,7 +193,7 @@ def _keep(done: list[Session], found: Session, *, is_again: bool) -> None:
     place = next(n for n, one in enumerate(done) if one.site.name == found.site.name)
     first = done[place]
     again = first.again if found.is_partial else (*first.again, found.interval)
-    done[place] = replace(first, again=again, is_partial=first.is_partial or found.is_partial)
+    done[place] = replace(first, again=again, cut_off=first.cut_off or found.cut_off)
 
 
 def pressed(found: Session, opened: Opened, progress: Progress) -> Session:
@@ -228,14 +230,15 @@ def judge(done: Sequence[Session]) -> ExitCode:
     """The worst of all targets."""
     codes = [_code(one) for one in done]
     order = (
-        ExitCode.INTERRUPTED, ExitCode.NOT_GOOD, ExitCode.INCONCLUSIVE, ExitCode.INSTRUMENT,
+        ExitCode.INTERRUPTED, ExitCode.NO_ROOM, ExitCode.NOT_GOOD, ExitCode.INCONCLUSIVE,
+        ExitCode.INSTRUMENT,
     )  # fmt: skip
     return next((code for code in order if code in codes), ExitCode.GOOD)
 
 
 def _code(one: Session) -> ExitCode:
     if one.is_partial:
-        return ExitCode.INTERRUPTED
+        return ExitCode.INTERRUPTED if one.cut_off == INTERRUPTED else ExitCode.NO_ROOM
     at_claim = [hold for hold in one.holds if hold.kind == "hold 100%"]
     leaks = any(h.outcome.ledger is not None and not h.outcome.ledger.is_balanced for h in at_claim)
     if leaks or one.has_failed_open or (not one.interval.low and one.interval.high is not None):

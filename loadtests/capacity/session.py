@@ -71,7 +71,7 @@ class Session:
         trials: Every trial of the search.
         holds: At 80, 100 and 120 % of the claim.
         limiter: Why not more.
-        is_partial: Whether it was cut off.
+        cut_off: Why it did not go to its end, empty if it did.
         remarks: What was found under pressure.
         has_failed_open: Whether a security requirement or durability was not met under load.
         again: What further searches of the same service, started anew, came to.
@@ -86,10 +86,15 @@ class Session:
     trials: tuple[Tried, ...]
     holds: tuple[Tried, ...] = ()
     limiter: Limiter = NO_LIMITER
-    is_partial: bool = False
+    cut_off: str = ""
     remarks: tuple[str, ...] = ()
     has_failed_open: bool = False
     again: tuple[Interval, ...] = ()
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it was cut off."""
+        return bool(self.cut_off)
 
     @property
     def is_repeatable(self) -> bool:
@@ -157,8 +162,8 @@ def seek(
         holds.append(one)
         if one.outcome.is_partial:
             break
-    is_partial = holds[-1].outcome.is_partial
-    return _with_limiter(replace(session, holds=tuple(holds), is_partial=is_partial))
+    cut_off = holds[-1].outcome.cut_off
+    return _with_limiter(replace(session, holds=tuple(holds), cut_off=cut_off))
 
 
 def search(
@@ -190,20 +195,19 @@ def search(
         most_rate=calibration.usable_rate,
     )
     trials: list[Tried] = []
-    is_partial = False
+    cut_off = ""
     while (ask := wanted.ask()) is not None:
         kind = "confirmation" if ask.is_confirmation else "trial"
         one = _tried(
             site, load, objectives, ask.rate, ask.seconds, kind, len(trials), (say, detail), folder
         )
-        if one.outcome.is_partial:
-            is_partial = True
+        if cut_off := one.outcome.cut_off:
             break
         trials.append(one)
         wanted.tell(one.verdict)
     session = Session(
         site, load, objectives, calibration, wanted.interval, wanted.is_confirmed,
-        tuple(trials), is_partial=is_partial,
+        tuple(trials), cut_off=cut_off,
     )  # fmt: skip
     return _with_limiter(session)
 
@@ -264,6 +268,7 @@ def described(session: Session) -> dict[str, Any]:
         "again": [[one.low, one.high] for one in session.again],
         "is_repeatable": session.is_repeatable,
         "is_partial": session.is_partial,
+        "cut_off": session.cut_off,
         "limiter": {"name": session.limiter.name, "evidence": session.limiter.evidence},
         "load": {
             "users": session.load.users,

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,11 +19,9 @@ def planned() -> int:
     return len(list(SCHEDULE.moments()))
 
 
-def conducted(site: Site, **changes: object) -> Outcome:
+def conducted(site: Site, folder: Path | None = None, **changes: Any) -> Outcome:
     load = Load(schedule=SCHEDULE, users=5, drain_seconds=10, settle_seconds=20)
-    for name, value in changes.items():
-        object.__setattr__(load, name, value)
-    return conduct(site, load)
+    return conduct(site, replace(load, **changes), folder=folder)
 
 
 def balanced(outcome: Outcome) -> bool:
@@ -108,3 +108,13 @@ def test_locusts_own_files_are_written(site: Site, tmp_path: Path) -> None:
     counts = {row["Name"]: int(row["Request Count"]) for row in rows}
     assert counts["message"] == planned()
     assert "message" in (tmp_path / "locust.html").read_text()
+
+
+def test_results_may_be_kept_in_a_folder_named_from_here(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plan, measurement and books are found there, and Locust, which works elsewhere, found it."""
+    monkeypatch.chdir(tmp_path)
+    assert balanced(conducted(site, folder=Path("results")))
+    kept = {path.name for path in (tmp_path / "results").iterdir()}
+    assert kept >= {"plan.json", "measurement-0.json", "accepted-0.numbers"}

@@ -18,7 +18,7 @@ from loadtests.capacity.plot import Line, plot
 from loadtests.capacity.report import environment, render
 from loadtests.capacity.search import Interval
 from loadtests.capacity.tests.made import session as made_session
-from loadtests.trial import NoRoom
+from loadtests.trial import INTERRUPTED, NoRoom
 
 
 class _References(HTMLParser):
@@ -138,7 +138,8 @@ def test_exit_codes_tell_the_outcomes_apart() -> None:
     assert judge([replace(good, again=(Interval(90, 101),))]) is ExitCode.GOOD
     assert judge([replace(good, again=(Interval(10, 20),))]) is ExitCode.INCONCLUSIVE
     assert judge([good, made_session(low=0)]) is ExitCode.NOT_GOOD
-    assert judge([replace(good, is_partial=True)]) is ExitCode.INTERRUPTED
+    assert judge([replace(good, cut_off=INTERRUPTED)]) is ExitCode.INTERRUPTED
+    assert judge([replace(good, cut_off="/books: no space left")]) is ExitCode.NO_ROOM
 
 
 @pytest.mark.parametrize(
