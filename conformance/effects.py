@@ -29,7 +29,8 @@ QUIET_GROUPS = frozenset(
     {"GRT", "CMD", "RPL", "PATH", "CTL", "DATA", "EXT", "SUB", "TLS", "AUTH", "SND", "ATT", "EPT"}
 )
 _END = b"\r\n.\r\n"
-_PATH = re.compile(rb"RCPT TO:\s*<([^<>\s]+@[^<>\s]+)>", re.IGNORECASE)
+# Nothing that a relay may spell otherwise: no source route, no quotes, no letters beyond ASCII.
+_PATH = re.compile(rb"RCPT TO:<([a-z0-9._+-]+@[a-z0-9.-]+)>", re.IGNORECASE)
 _FIELD = re.compile(rb"[!-9;-~]+:|[ \t]")
 _LONGEST_LINE = 998
 _LOOK_SECONDS = 0.1

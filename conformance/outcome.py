@@ -24,6 +24,7 @@ from conformance.judgement import (
 from conformance.passive import Examination
 from conformance.verdict import Verdict
 from fixtures.budget import BudgetSpent, BudgetTooSmall
+from fixtures.mailbox import NotShown
 from fixtures.probe import (
     ConnectionLost,
     HandshakeFailed,
@@ -133,7 +134,7 @@ def finding_of(error: BaseException) -> Finding:
             return Finding(Verdict.NOT_MET, error.expected, error.observed)
         case AssertionError():
             return Finding(Verdict.NOT_MET, observed=str(error) or _line_of(error))
-        case NotObservable() | NotAvailable() | BudgetTooSmall():
+        case NotObservable() | NotAvailable() | BudgetTooSmall() | NotShown():
             return Finding(Verdict.NOT_OBSERVABLE, reason=str(error))
         case NotClaimed():
             return Finding(Verdict.NOT_CLAIMED, reason=str(error))

@@ -123,8 +123,9 @@ def lost_reply(text: bytes) -> Transcript:
         (lambda text: lost_reply(text), 2),
         (lambda text: said((text, 550), verb=b"BDAT 9 LAST"), 1),
         (lambda text: said((text[:-2], 250)), 0),
+        (lambda text: said((text, 250), recipient=f"@a.example:{RECIPIENT}"), 0),
     ],
-    ids=["reply lost", "reply lost, doubled", "chunked", "no whole end of data"],
+    ids=["reply lost", "reply lost, doubled", "chunked", "no whole end of data", "source route"],
 )
 def test_what_is_not_known_to_the_octet_accuses_nobody(
     spoken: Callable[[bytes], Transcript], arrived: int

@@ -11,6 +11,7 @@ from conformance.selfcheck.mutation import Mutation
 from conformance.selfcheck.mutations import (
     attachments,
     authentication,
+    clients,
     control,
     data,
     dialogue,
@@ -51,6 +52,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     **starttls.MUTATIONS,
     **handshake.MUTATIONS,
     **authentication.MUTATIONS,
+    **clients.MUTATIONS,
     **header.MUTATIONS,
     **sender.MUTATIONS,
     **attachments.MUTATIONS,
