@@ -21,6 +21,7 @@ from conformance.selfcheck.mutations import (
     handshake,
     header,
     next_hops,
+    other_sides,
     parameters,
     paths,
     rarer_cases,
@@ -60,6 +61,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     **effects.MUTATIONS,
     **robustness.MUTATIONS,
     **next_hops.MUTATIONS,
+    **other_sides.MUTATIONS,
     **verification.MUTATIONS,
     **searched.MUTATIONS,
 }
