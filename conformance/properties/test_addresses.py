@@ -7,7 +7,7 @@ from itertools import count
 from conformance.judgement import must
 from conformance.properties.addresses import BAD_DOMAINS, MISDOTTED, RECIPIENTS
 from conformance.properties.conftest import Holds
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.steps import (
     copies_for,
     free_local_parts,
@@ -20,6 +20,8 @@ from conformance.steps import (
 from fixtures.plugin import ComposeMessage, LogIn
 from fixtures.sink import SinkMX
 from fixtures.target import Target
+
+pytestmark = takes_seconds(2)
 
 SYNTAX = ("501", "553", "555")
 

@@ -21,10 +21,12 @@ from conformance.properties.contents import (
     need_keyword,
     send_in_pieces,
 )
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.steps import due_reply, sender_of
 from fixtures.plugin import Arrived, ComposeMessage, LogIn
 from fixtures.target import Target
+
+pytestmark = takes_seconds(2)
 
 CUTS = strategies.lists(strategies.integers(1, 2000), max_size=12).map(tuple)
 # Behind a MAIL; no mistake is among them, for which some servers hang up.

@@ -14,10 +14,12 @@ from conformance.properties.dialogue_machine import Played, Steps, play_all, sho
 from conformance.properties.dialogue_rules import OF_CHUNKING, TOURS
 from conformance.properties.effort import Effort
 from conformance.properties.saved import SavedExample
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from fixtures.plugin import Connect
 from fixtures.target import Target
 from fixtures.transcript import Recorder
+
+pytestmark = takes_seconds(2)
 
 Play = Callable[[OpenDialogue], Played]
 

@@ -13,12 +13,14 @@ from conformance.header import body_of
 from conformance.judgement import must
 from conformance.properties import disguises
 from conformance.properties.conftest import Holds
-from conformance.requirement import requirement
+from conformance.requirement import requirement, takes_seconds
 from conformance.service.mime import as_message, need_attachment_rule
 from conformance.steps import NothingArrived, must_answer, must_be_alive, must_refuse, sender_of
 from fixtures.plugin import Arrived, ComposeMessage, LogIn
 from fixtures.probe import Reply, SMTPProbe
 from fixtures.target import Target
+
+pytestmark = takes_seconds(2)
 
 Build = Callable[[Any], bytes]
 

@@ -15,7 +15,7 @@ from conformance.rfc4954.credentials import (
     need_mechanism,
     plain_message,
 )
-from conformance.steps import must_answer, must_refuse, sender_of
+from conformance.steps import must_answer, must_be_alive, must_refuse, sender_of
 from fixtures.plugin import Arrived, ComposeMessage, Connect, LogIn
 from fixtures.probe import ConnectionLost, Reply, SMTPProbe
 from fixtures.target import Target
@@ -33,9 +33,12 @@ def test_long_exchange_lines_get_one_reply(octets: int, secure: Connect, target:
     must_answer(probe.command("AUTH PLAIN"), "334", "the response is missing")
     # The end would be a command, were it read as a line of its own.
     tail = b"\0QUIT"
-    reply = probe.command(b"A" * (octets - len(tail)) + tail)
+    # Not `command`, which puts unasked replies aside: a second one is the offence.
+    probe.send(b"A" * (octets - len(tail)) + tail + b"\r\n")
+    reply = probe.read_reply()
     exactly = "500 5.5.6" if octets > SUFFICIENT_OCTETS else ("501", "535", "500 5.5.6")
     must_refuse(reply, "no such response is right", exactly=exactly)
+    must_be_alive(probe)
     must_be_unauthenticated(probe, target)
 
 

@@ -184,7 +184,9 @@ def test_malformed_domains_are_refused(domain: str, session: LogIn, target: Targ
 
 
 @requirement("PATH-15")
-def test_trailing_dot_is_refused_or_normalised(session: LogIn, target: Target) -> None:
+def test_trailing_dot_is_refused_or_normalised(
+    session: LogIn, target: Target, message: ComposeMessage, token: str, arrived: Arrived
+) -> None:
     """A domain with a trailing dot is 501, or the domain without it, for sender and recipient."""
     probe = session()
     mail = probe.mail(sender_of(target) + ".")
@@ -198,6 +200,11 @@ def test_trailing_dot_is_refused_or_normalised(session: LogIn, target: Target) -
         expected="the same for sender and recipient",
         observed=f"{mail}; {rcpt}",
     )
+    if rcpt.is_positive:
+        must_answer(probe.data(message(token)), "250", "the recipient was accepted")
+        delivery = arrived(token)
+        seen = (delivery.reverse_path, *delivery.recipients)
+        must(seen == (sender_of(target), target.recipient()), "both without the dot", seen)
 
 
 @requirement("PATH-17")

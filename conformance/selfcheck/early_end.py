@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from conformance.outcome import PROPERTY, Outcome
+from conformance.requirement import seconds_of
 from conformance.verdict import Verdict
 
 OPTION = "--until-not-met"
@@ -24,6 +25,11 @@ class EarlyEnd:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Remember whom to stop."""
         self._session = session
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Begin with what is quick: most often that is enough."""
+        items.sort(key=seconds_of)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Strike out what a check has found."""

@@ -44,7 +44,7 @@ class Ending(Enum):
 
     PASSED = "ok"
     FAILED = "FAILED"
-    BROKE_DOWN = "BROKE DOWN"
+    BROKE_DOWN = "unsure"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from conformance.selfcheck.mutations import (
     handshake,
     header,
     next_hops,
+    other_sides,
     parameters,
     paths,
     rarer_cases,
@@ -62,6 +63,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     **effects.MUTATIONS,
     **robustness.MUTATIONS,
     **next_hops.MUTATIONS,
+    **other_sides.MUTATIONS,
     **verification.MUTATIONS,
     **searched.MUTATIONS,
 }

@@ -130,6 +130,22 @@ def final_dot_only_in_rcpt() -> None:
     argument_becomes("parse_rcpt", lambda argument: argument.replace(b".>", b">"))
 
 
+def final_dot_kept() -> None:
+    from reference_relay.mail.address import Mailbox
+    from reference_relay.mail.envelope import Recipient
+    from reference_relay.smtp import server_session
+
+    @around(server_session, "parse_rcpt")
+    def kept(original: Broken, argument: bytes, *, is_strict: bool) -> Any:
+        outcome = original(argument.replace(b".>", b">"), is_strict=is_strict)
+        if b".>" not in argument or not isinstance(outcome, Recipient):
+            return outcome
+        mailbox = outcome.mailbox
+        return Recipient(Mailbox(mailbox.local_part, f"{mailbox.domain}."))
+
+    argument_becomes("parse_mail", lambda argument: argument.replace(b".>", b">"))
+
+
 def null_sender_refused() -> None:
     from reference_relay.smtp import replies
     from reference_relay.submission import accept
@@ -177,6 +193,9 @@ MUTATIONS = {
     ),
     "final-dot-only-in-rcpt": Mutation(
         ("PATH-15",), final_dot_only_in_rcpt, "A final dot is legal in RCPT and not in MAIL."
+    ),
+    "final-dot-kept": Mutation(
+        ("PATH-15",), final_dot_kept, "A final dot is legal, and a recipient's goes on with it."
     ),
     "null-sender-refused": Mutation(("PATH-17",), null_sender_refused, "MAIL FROM:<> is refused."),
     "encoded-words-refused": Mutation(
