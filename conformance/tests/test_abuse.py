@@ -10,9 +10,9 @@ import pytest
 from conformance.robustness.abuse import (
     KINDS,
     MEMORY_OCTETS,
+    HonestClient,
     Place,
     connection_flood,
-    honest_client,
 )
 from fixtures.profile import load_profile
 from fixtures.scarcity import resident_octets
@@ -35,11 +35,11 @@ def test_abusers_hear_what_the_catalogue_says(
     before = resident_octets(target.relay)
     source = target.client_address("primary-only")
     place = Place(target.endpoint(), target.account("second"), source, 20, 0.5)
-    with honest_client(target) as rate:
+    with HonestClient(target) as honest:
         heard = kind(place)
         due, allowed = KINDS[kind]
         # So small a flood finds a place for everybody.
         assert due in heard or kind is connection_flood
         assert set(heard) <= allowed
-        assert rate(0.1) > 0
+        assert honest.rate(0.1) > 0
     assert resident_octets(target.relay) - before < MEMORY_OCTETS

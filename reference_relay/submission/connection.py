@@ -97,7 +97,7 @@ class Connection(asyncio.BufferedProtocol):
         )
         full = context.guard.admit_connection(address, context.limits, context.rates, context.now())
         if full is not None:
-            self._turn_away(full, self._answers)
+            self._turn_away(full, listener)
             return
         self._has_place = True
         if self._begins_encrypted:
@@ -226,11 +226,9 @@ class Connection(asyncio.BufferedProtocol):
             self._session.deny()
         self._flush()
 
-    def _turn_away(self, reply: Reply, answers: Answers) -> None:
-        self._context.counters.refuse_session("address" if reply.enhanced == "4.7.0" else "full")
-        answers.log("turned-away", f"address={self._client_address} reply={str(reply)!a}")
+    def _turn_away(self, reply: Reply, listener: Listener) -> None:
+        listener.turned_away(self._client_address, reply)
         if self._begins_encrypted:
-            # A handshake for everybody who is too much would make a flood worse.
             self._end("too many connections")
         else:
             self._say_farewell(reply)

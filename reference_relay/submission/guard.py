@@ -36,17 +36,28 @@ class Guard:
         self, address: str, limits: Limits, rates: Rates, now: float
     ) -> Reply | None:
         """Give a connection its place, or say why it gets none; then it must not leave one."""
+        full = self.refuse_connection(address, limits, rates, now)
+        if full is not None:
+            return full
+        if (allowed := rates.connections_per_address) is not None:
+            self._connections_of_address.take(address, allowed, rates.window_seconds, now)
+        self._open += 1
+        self._by_address[address] = self._by_address.get(address, 0) + 1
+        return None
+
+    def refuse_connection(
+        self, address: str, limits: Limits, rates: Rates, now: float
+    ) -> Reply | None:
+        """Say why a connection would get no place, or None; nothing is counted."""
         if self._open >= limits.connections:
             return replies.SERVICE_FULL
         if self._by_address.get(address, 0) >= limits.connections_per_address:
             return replies.TOO_MANY_CONNECTIONS
         allowed = rates.connections_per_address
-        if allowed is not None and self._connections_of_address.take(
+        if allowed is not None and self._connections_of_address.wait(
             address, allowed, rates.window_seconds, now
         ):
             return replies.CONNECTION_RATE
-        self._open += 1
-        self._by_address[address] = self._by_address.get(address, 0) + 1
         return None
 
     def connection_ended(self, address: str) -> None:

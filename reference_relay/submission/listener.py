@@ -8,19 +8,30 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from typing import Protocol
 
 from reference_relay.service.address_set import AddressSet
 from reference_relay.service.model import Endpoint
+from reference_relay.smtp.reply import Reply
+from reference_relay.submission.acceptor import ACCEPTED_AT_ONCE, Acceptor
 from reference_relay.submission.connection import Connection
 from reference_relay.submission.context import SubmissionContext
 from reference_relay.submission.listening_socket import BACKLOG, bind
+from reference_relay.submission.token_bucket import TokenBucket
 
 # Nobody is believed unasked.
 NO_BALANCERS = AddressSet()
-# Connections accepted before the loop turns to those it has; all of a flood would starve them.
-_ACCEPTED_AT_ONCE = 32
+# Ours: a flood must not become one of the log.
+_LINES_A_SECOND = 10
 # Ours: how long a goodbye may take to leave, once the time of a stop is over.
 _GOODBYE_SECONDS = 1.0
+
+
+class _Server(Protocol):
+    """Accepts on one socket."""
+
+    def close(self) -> None:
+        """Accept no more."""
 
 
 class Listener:
@@ -36,7 +47,9 @@ class Listener:
         self._connections: set[Connection] = set()
         self._is_empty = asyncio.Event()
         self._is_empty.set()
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[_Server] = []
+        self._lines = TokenBucket(_LINES_A_SECOND, 0.0)
+        self._unlogged = 0
         self._numbers = itertools.count(1)
         self.is_stopping = False
         self.adopt(endpoint, tls_context, context, balancers)
@@ -79,9 +92,13 @@ class Listener:
             listening: Bound and listening.
             is_encrypted: Connections begin with a TLS handshake (RFC 8314 §3.3).
         """
-        server = await asyncio.get_running_loop().create_server(
-            self._maker(is_encrypted), sock=listening, backlog=_ACCEPTED_AT_ONCE
-        )
+        make = self._maker(is_encrypted)
+        loop = asyncio.get_running_loop()
+        server: _Server
+        if isinstance(loop, asyncio.SelectorEventLoop):
+            server = Acceptor(listening, self._farewell_maker(is_encrypted), make)
+        else:
+            server = await loop.create_server(make, sock=listening, backlog=ACCEPTED_AT_ONCE)
         # That number also went to the kernel, where it would turn a burst away.
         listening.listen(BACKLOG)
         self._servers.append(server)
@@ -107,6 +124,18 @@ class Listener:
         """How many connections are open."""
         return len(self._connections)
 
+    def turned_away(self, address: str, reply: Reply) -> None:
+        """Count a client that finds no place, and log some of them."""
+        context = self.context
+        context.counters.refuse_session("address" if reply.enhanced == "4.7.0" else "full")
+        if self._lines.take(_LINES_A_SECOND, 1.0, context.now()):
+            self._unlogged += 1
+            return
+        context.log_line(
+            f"turned-away address={address} reply={str(reply)!a} unlogged={self._unlogged}"
+        )
+        self._unlogged = 0
+
     def remember(self, connection: Connection) -> None:
         """Count a connection in."""
         self._connections.add(connection)
@@ -124,6 +153,24 @@ class Listener:
         except TimeoutError:
             return False
         return True
+
+    def _farewell_maker(self, is_encrypted: bool) -> Callable[[str], bytes | None]:
+        def farewell(address: str) -> bytes | None:
+            # Behind a balancer, the client is not known yet.
+            if address in self.balancers:
+                return None
+            context = self.context
+            reply = context.guard.refuse_connection(
+                address, context.limits, context.rates, context.now()
+            )
+            if reply is None:
+                return None
+            context.counters.connections += 1
+            self.turned_away(address, reply)
+            # A handshake for everybody who is too much would make a flood worse.
+            return b"" if is_encrypted else reply.octets
+
+        return farewell
 
     def _maker(self, is_encrypted: bool) -> Callable[[], Connection]:
         def make() -> Connection:

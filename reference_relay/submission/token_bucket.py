@@ -32,13 +32,17 @@ class TokenBucket:
         Returns:
             0.0 when it was taken, or the seconds until there is one.
         """
+        wait = self.wait(capacity, window_seconds, now)
+        if not wait:
+            self.tokens -= 1
+        return wait
+
+    def wait(self, capacity: int, window_seconds: float, now: float) -> float:
+        """Return the seconds until there is a token, 0.0 if there is one; see `take`."""
         elapsed = max(0.0, now - self.at)
         self.tokens = min(capacity, self.tokens + elapsed * capacity / window_seconds)
         self.at = now
-        if self.tokens >= 1:
-            self.tokens -= 1
-            return 0.0
-        return (1 - self.tokens) * window_seconds / capacity
+        return 0.0 if self.tokens >= 1 else (1 - self.tokens) * window_seconds / capacity
 
 
 class TokenBuckets:
@@ -53,6 +57,13 @@ class TokenBuckets:
 
     def take(self, key: str, capacity: int, window_seconds: float, now: float) -> float:
         """Take a token out of the key's bucket; see `TokenBucket.take`."""
+        return self._bucket(key, capacity, now).take(capacity, window_seconds, now)
+
+    def wait(self, key: str, capacity: int, window_seconds: float, now: float) -> float:
+        """Return the seconds until the key has a token; see `TokenBucket.wait`."""
+        return self._bucket(key, capacity, now).wait(capacity, window_seconds, now)
+
+    def _bucket(self, key: str, capacity: int, now: float) -> TokenBucket:
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = TokenBucket(capacity, now)
@@ -60,4 +71,4 @@ class TokenBuckets:
                 self._buckets.popitem(last=False)
         else:
             self._buckets.move_to_end(key)
-        return bucket.take(capacity, window_seconds, now)
+        return bucket

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import time
 from contextlib import ExitStack
@@ -14,6 +15,8 @@ from reference_relay.submission.settings import Limits, Rates
 from reference_relay.submission.tests.client import Client
 from reference_relay.submission.tests.serving import MESSAGE, begin, served, sign_in
 
+BOTH_LOOPS = pytest.mark.parametrize("uses_uvloop", [False, True], ids=["asyncio", "uvloop"])
+
 
 def is_closed(client: Client) -> bool:
     """Wait for the end of the connection and tell whether it was one without further octets."""
@@ -23,10 +26,14 @@ def is_closed(client: Client) -> bool:
         return True
 
 
-def test_connections_of_an_address(certificate: Path) -> None:
+@BOTH_LOOPS
+def test_connections_of_an_address(certificate: Path, uses_uvloop: bool) -> None:
     """The one too many reads 421 4.7.0 instead of a greeting; room is made by those who go."""
     limits = Limits(connections_per_address=2)
-    with served(certificate, limits=limits) as serving, ExitStack() as stack:
+    with (
+        served(certificate, limits=limits, uses_uvloop=uses_uvloop) as serving,
+        ExitStack() as stack,
+    ):
         first, second, third = (stack.enter_context(serving.connect()) for _ in range(3))
         assert first.read_clear().startswith(b"220 ")
         assert second.read_clear().startswith(b"220 ")
@@ -50,9 +57,14 @@ def test_connections_of_the_service(certificate: Path) -> None:
         assert serving.listener.context.counters.refused_sessions == {"full": 1}
 
 
-def test_a_refused_connection_costs_no_handshake(certificate: Path) -> None:
+@BOTH_LOOPS
+def test_a_refused_connection_costs_no_handshake(certificate: Path, uses_uvloop: bool) -> None:
     """On an implicit TLS port it is just closed."""
-    with served(certificate, limits=Limits(connections=1)) as serving, serving.connect() as first:
+    one = Limits(connections=1)
+    with (
+        served(certificate, limits=one, uses_uvloop=uses_uvloop) as serving,
+        serving.connect() as first,
+    ):
         first.read_clear()
         with Client(serving.encrypted_port) as second:
             assert is_closed(second)
@@ -72,10 +84,33 @@ def test_connections_of_a_user(certificate: Path) -> None:
             pass
 
 
-def test_the_rate_of_connections(certificate: Path) -> None:
+def test_a_flood_does_not_flood_the_log(
+    certificate: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ten lines a second name who is turned away, the next says how many were not named."""
+    caplog.set_level(logging.INFO)
+    with served(certificate, limits=Limits(connections_per_address=1)) as serving:
+        with serving.connect() as first:
+            assert first.read_clear().startswith(b"220 ")
+
+            def turned_away(times: int) -> list[str]:
+                caplog.clear()
+                for _ in range(times):
+                    with serving.connect() as one:
+                        assert one.read_clear().startswith(b"421 4.7.0 ")
+                return [line for line in caplog.messages if line.startswith("turned-away ")]
+
+            assert len(turned_away(40)) == 10
+            serving.clock[0] += 1
+            assert turned_away(1)[0].endswith(" unlogged=30")
+        assert serving.listener.context.counters.refused_sessions == {"address": 41}
+
+
+@BOTH_LOOPS
+def test_the_rate_of_connections(certificate: Path, uses_uvloop: bool) -> None:
     """An address that comes too often reads 421 4.7.0, until its window has passed."""
     rates = Rates(window_seconds=60, connections_per_address=2)
-    with served(certificate, rates=rates) as serving:
+    with served(certificate, rates=rates, uses_uvloop=uses_uvloop) as serving:
         for expected in (b"220 ", b"220 ", b"421 4.7.0 "):
             with serving.connect() as client:
                 assert client.read_clear().startswith(expected)
