@@ -7,7 +7,7 @@ that the system's may have. A message is unsettled as long as its row in `conten
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -112,13 +112,13 @@ class Spool:
             self._roll_back()
             raise self._refusal(error) from error
 
-    def unsettled(self) -> list[Unsettled]:
-        """Return everything that is not settled, in order of acceptance."""
+    def unsettled(self) -> Iterator[Unsettled]:
+        """Give everything that is not settled, in order of acceptance."""
         rows = self._connection.execute(
             "SELECT number, queue_id, accepted_at, attempts, next_attempt, is_held, is_warned"
             " FROM content JOIN message USING (number) ORDER BY number"
         )
-        return [Unsettled(*row) for row in rows]
+        yield from (Unsettled(*row) for row in rows)
 
     def last(self) -> tuple[int, str | None]:
         """Return number and queue ID of the latest message; (0, None) when there was none."""
