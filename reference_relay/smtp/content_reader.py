@@ -20,7 +20,7 @@ class DataReader:
     """Reads what follows DATA up to `<line end>.<line end>` and undoes the transparency."""
 
     def __init__(self, line_end: LineEnd, maximum_octets: int) -> None:
-        self._ending = line_end.value
+        self._ending = line_end.octets
         self._mark = self._ending + b"."
         self._end_of_data = self._mark + self._ending
         self._maximum_octets = maximum_octets

@@ -16,6 +16,10 @@ class LineEnd(Enum):
     CRLF = b"\r\n"
     LF = b"\n"
 
+    def __init__(self, octets: bytes) -> None:
+        # `value` is Python code, and this is asked for at every content.
+        self.octets = octets
+
 
 class BrokenLine(Enum):
     """Why a line was not delivered as one."""
@@ -38,6 +42,8 @@ class ReceiveBuffer:
         self._start = 0
         self._searched = 0
         self._is_skipping = False
+        self.is_empty = True
+        """Whether no octet is left; cheaper than to ask for the length."""
         self.line_end: LineEnd | None = None
         self._ending = b""
 
@@ -46,6 +52,8 @@ class ReceiveBuffer:
 
     def append(self, octets: bytes) -> None:
         """Add octets from the peer."""
+        if octets:
+            self.is_empty = False
         if self._start == len(self._octets):
             self._octets = octets
             self._start = self._searched = 0
@@ -61,6 +69,7 @@ class ReceiveBuffer:
             end = min(end, self._start + count)
         taken = self._octets[self._start : end]
         self._start = self._searched = end
+        self.is_empty = end == len(self._octets)
         return taken
 
     def put_back(self, octets: bytes) -> None:
@@ -68,18 +77,20 @@ class ReceiveBuffer:
         if octets:
             self._octets = octets + self._octets[self._start :]
             self._start = self._searched = 0
+            self.is_empty = False
 
     def forget(self) -> None:
         """Empty the buffer and the line discipline (RFC 3207 §4.2: start over)."""
         self._octets = b""
         self._start = self._searched = 0
         self._is_skipping = False
+        self.is_empty = True
         self.line_end = None
         self._ending = b""
 
     def next_line(self) -> bytes | BrokenLine | None:
         """Return the next line without its end, what is wrong with it, or None for no line yet."""
-        if self._start == len(self._octets):
+        if self.is_empty:
             return None
         ending = self._ending or self._discover_line_end()
         if not ending:
@@ -91,7 +102,8 @@ class ReceiveBuffer:
             self._bound()
             return None
         line = octets[start:end]
-        self._start = self._searched = end + len(ending)
+        self._start = self._searched = behind = end + len(ending)
+        self.is_empty = behind == len(octets)
         if self._is_skipping or len(line) > self._maximum_line:
             self._is_skipping = False
             return BrokenLine.TOO_LONG
@@ -107,7 +119,7 @@ class ReceiveBuffer:
         ends_in_crlf = newline > self._start and self._octets[newline - 1] == 0x0D
         self.line_end = LineEnd.CRLF if ends_in_crlf or not self._allows_lf else LineEnd.LF
         self._searched = self._start
-        self._ending = self.line_end.value
+        self._ending = self.line_end.octets
         return self._ending
 
     def _bound(self) -> None:

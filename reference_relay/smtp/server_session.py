@@ -51,7 +51,7 @@ from reference_relay.smtp.transitions import (
     TRANSITIONS,
     UNAUTHENTICATED,
     State,
-    is_allowed,
+    is_always_allowed,
     out_of_sequence,
 )
 
@@ -80,7 +80,8 @@ class ServerSession:
         self._wording = settings.wording
         self._buffer = ReceiveBuffer(MAXIMUM_AUTHENTICATION_LINE, allows_lf=settings.allows_lf)
         self._output: list[bytes] = []
-        self._question: Event | None = None
+        self.question: Event | None = None
+        """What has to be answered before anything else is understood."""
         self._errors = 0
         # per session: forgotten at STARTTLS
         self.state = State.CONNECTED
@@ -117,7 +118,7 @@ class ServerSession:
     @property
     def is_waiting(self) -> bool:
         """Whether a question is open."""
-        return self._question is not None
+        return self.question is not None
 
     @property
     def is_in_transaction(self) -> bool:
@@ -127,7 +128,7 @@ class ServerSession:
     def next_event(self) -> Event | None:
         """Return the next event; None when octets, or an answer, are missing."""
         # Whatever there is to understand begins with an octet.
-        while self._question is None and self._buffer and self.state is not _CLOSED:
+        while self.question is None and not self._buffer.is_empty and self.state is not _CLOSED:
             outcome = self._understand()
             if outcome is None:
                 return None
@@ -137,13 +138,13 @@ class ServerSession:
                     return self._end("too many errors", replies.TOO_MANY_ERRORS)
                 continue
             if not isinstance(outcome, (TLSRequested, SessionEnded)):
-                self._question = outcome
+                self.question = outcome
             return outcome
         return None
 
     def accept(self, reply: Reply | None = None) -> None:
         """Answer the open question with yes; content needs the reply that says so."""
-        question, self._question = self._question, None
+        question, self.question = self.question, None
         match question:
             case RecipientProposed() as proposed:
                 self._move(_RCPT)
@@ -160,7 +161,7 @@ class ServerSession:
 
     def reject(self, reply: Reply) -> None:
         """Answer the open question with no."""
-        question, self._question = self._question, None
+        question, self.question = self.question, None
         match question:
             case SenderProposed():
                 self._transaction = Transaction()
@@ -177,7 +178,7 @@ class ServerSession:
 
     def authenticated(self, identity: str) -> None:
         """Answer the open authentication question with yes."""
-        question, self._question = self._question, None
+        question, self.question = self.question, None
         if not isinstance(question, AuthenticationRequested):
             raise ProtocolViolation("nobody asked for authentication")
         self.identity = identity
@@ -198,7 +199,7 @@ class ServerSession:
         """End the session from our side with a 421."""
         if self.state is not State.CLOSED:
             self._end("", reply)
-            self._question = None
+            self.question = None
             self._buffer.forget()
 
     def data_to_send(self) -> bytes:
@@ -265,7 +266,7 @@ class ServerSession:
             return replies.TLS_ACTIVE
         elif verb is _AUTH and self.identity is not None:
             return replies.ALREADY_AUTHENTICATED
-        if is_allowed(self.state, verb):
+        if verb in TRANSITIONS[self.state] or is_always_allowed(self.state, verb):
             return None
         if verb in (_DATA, _BDAT) and self._transaction.has_only_refusals:
             return replies.NO_VALID_RECIPIENT
@@ -380,7 +381,8 @@ class ServerSession:
         rest = reader.feed(self._buffer.take())
         if rest is None:
             return None
-        self._buffer.put_back(rest)
+        if rest:
+            self._buffer.put_back(rest)
         self._reader = None
         if reader.is_oversize:
             self._end_transaction()

@@ -286,7 +286,7 @@ class Connection(asyncio.BufferedProtocol):
         self._flush()
         if listener.is_stopping:
             self.shut_down()
-        if session.is_waiting or not self._is_reading:
+        if session.question is not None or not self._is_reading:
             self._control_flow()
 
     async def _authenticate(self, event: AuthenticationRequested, answers: Answers) -> None:

@@ -53,18 +53,34 @@ class TLSLayer:
         Raises:
             TLSError: The handshake or a record is broken.
         """
-        self._incoming.write(ciphertext)
+        incoming = self._incoming
+        incoming.write(ciphertext)
+        # The records of one wake-up are decrypted side by side, then copied once.
+        pieces: list[bytes] = []
+        length = 0
         try:
             if not self.is_established:
-                self._engine.do_handshake()
-                self.is_established = True
-                cipher = self._engine.cipher()
-                self.cipher = _REGISTERED_NAMES.get(cipher[0], cipher[0]) if cipher else None
-            return self._read()
+                self._shake_hands()
+            # The engine takes whole records off the pipe: an empty pipe has nothing more to say,
+            # and not asking saves an exception a wake-up.
+            while incoming.pending:
+                if length > _LAST_RECORD:
+                    pieces.append(bytes(_PLAINTEXT[:length]))
+                    length = 0
+                # The type stubs know only the reading that returns octets.
+                count: int = self._engine.read(_RECORD, _PLAINTEXT[length:])  # type: ignore[assignment]
+                if not count:
+                    self.is_closed_by_peer = True
+                    break
+                length += count
         except ssl.SSLWantReadError:
-            return b""
+            pass
         except ssl.SSLError as error:
-            raise TLSError(error.reason or "TLS error") from error
+            if not (self.is_established and isinstance(error, ssl.SSLZeroReturnError)):
+                raise TLSError(error.reason or "TLS error") from error
+            self.is_closed_by_peer = True
+        last = bytes(_PLAINTEXT[:length])
+        return b"".join((*pieces, last)) if pieces else last
 
     def send(self, plaintext: bytes) -> None:
         """Encrypt octets for sending."""
@@ -83,29 +99,11 @@ class TLSLayer:
         """Return and forget the octets due for the transport."""
         return self._outgoing.read()
 
-    def _read(self) -> bytes:
-        # The records of one wake-up are decrypted side by side, then copied once.
-        pieces: list[bytes] = []
-        length = 0
-        try:
-            # The engine takes whole records off the pipe: an empty pipe has nothing more to say,
-            # and not asking saves an exception a wake-up.
-            while self._incoming.pending:
-                if length > _LAST_RECORD:
-                    pieces.append(bytes(_PLAINTEXT[:length]))
-                    length = 0
-                # The type stubs know only the reading that returns octets.
-                count: int = self._engine.read(_RECORD, _PLAINTEXT[length:])  # type: ignore[assignment]
-                if not count:
-                    self.is_closed_by_peer = True
-                    break
-                length += count
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLZeroReturnError:
-            self.is_closed_by_peer = True
-        last = bytes(_PLAINTEXT[:length])
-        return b"".join((*pieces, last)) if pieces else last
+    def _shake_hands(self) -> None:
+        self._engine.do_handshake()
+        self.is_established = True
+        cipher = self._engine.cipher()
+        self.cipher = _REGISTERED_NAMES.get(cipher[0], cipher[0]) if cipher else None
 
 
 def server_context(certificate_file: str, key_file: str) -> ssl.SSLContext:

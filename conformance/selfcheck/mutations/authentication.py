@@ -151,8 +151,8 @@ def flag_before_the_check() -> None:
 
     @around(ServerSession, "reject")
     def hasty(original: Broken, self: Any, reply: Any) -> None:
-        if isinstance(self._question, AuthenticationRequested):
-            self.identity = self._question.credentials.authentication_identity.decode()
+        if isinstance(self.question, AuthenticationRequested):
+            self.identity = self.question.credentials.authentication_identity.decode()
         original(self, reply)
 
 

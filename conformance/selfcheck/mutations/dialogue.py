@@ -147,7 +147,7 @@ def refused_sender_kept() -> None:
 
     @around(ServerSession, "reject")
     def kept(original: Broken, self: Any, reply: Any) -> None:
-        is_sender = isinstance(self._question, SenderProposed)
+        is_sender = isinstance(self.question, SenderProposed)
         original(self, reply)
         if is_sender:
             self.state = State.SENDER

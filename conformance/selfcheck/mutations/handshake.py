@@ -107,7 +107,7 @@ def end_of_file_ends_the_data() -> None:
     @around(Connection, "eof_received")
     def patient(original: Broken, self: Any) -> bool:
         self._end("closed by client")
-        return self._session._question is not None
+        return self._session.question is not None
 
 
 def handshake_in_one_piece() -> None:
