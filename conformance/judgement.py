@@ -7,7 +7,7 @@ below; the plugin turns each into a verdict. Nothing here knows pytest or the pr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -106,10 +106,10 @@ def remark(text: str) -> None:
         notes.remarks.append(text)
 
 
-def keep_example(text: str) -> None:
-    """Have a failing example of a property saved as a file of the report."""
+def keep_example(document: Mapping[str, object]) -> None:
+    """Have a failing example of a property, as JSON values, saved as a file of the report."""
     if (notes := _notes.get()) is not None:
-        notes.examples.append(text)
+        notes.examples.append(document)
 
 
 def not_observable(reason: str) -> NoReturn:
@@ -159,12 +159,12 @@ class Notes:
     Attributes:
         remarks: Its remarks.
         held: What it expected and observed where all was well: the evidence for *met*.
-        examples: Failing examples of a property, as the text of the file each is to become.
+        examples: Failing examples of a property, each as the JSON values of its file.
     """
 
     remarks: list[str] = field(default_factory=list)
     held: list[tuple[str, str]] = field(default_factory=list)
-    examples: list[str] = field(default_factory=list)
+    examples: list[Mapping[str, object]] = field(default_factory=list)
 
 
 @contextmanager

@@ -67,7 +67,7 @@ class Outcome:
     statement: str = ""
     remarks: tuple[str, ...] = ()
     held: tuple[tuple[str, str], ...] = ()
-    examples: tuple[str, ...] = ()
+    examples: tuple[Mapping[str, object], ...] = ()
     duration_seconds: float = 0.0
     transcripts: tuple[Mapping[str, object], ...] = ()
     examination: Examination = field(default_factory=Examination)

@@ -368,7 +368,7 @@ def _outcome(item: pytest.Item, running: _Running) -> Outcome:
             (redacted(expected, SECRETS), redacted(observed, SECRETS))
             for expected, observed in running.notes.held[:_MOST_HELD]
         ),
-        examples=tuple(redacted(text, SECRETS) for text in running.notes.examples),
+        examples=redacted_values(tuple(running.notes.examples), SECRETS),
         duration_seconds=round(running.duration_seconds, 3),
         transcripts=tuple(transcript_to_json(each, SECRETS) for each in transcripts),
         examination=redacted_values(combined(map(examine, transcripts)), SECRETS),

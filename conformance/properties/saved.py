@@ -37,9 +37,9 @@ class SavedExample:
     observed: str
     example: Any
 
-    def to_json(self) -> str:
-        """Return the text of the file."""
-        document = {
+    def to_json(self) -> dict[str, object]:
+        """Return the JSON values of the file."""
+        return {
             "check": self.check,
             "requirement": self.requirement,
             "expected": self.expected,
@@ -47,11 +47,10 @@ class SavedExample:
             "example": plain(self.example),
             "again": "nox -s properties -- --replay THIS-FILE --target PROFILE",
         }
-        return json.dumps(document, indent=1) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> SavedExample:
-        """Read a file that `to_json` wrote.
+        """Read a file that holds what `to_json` returned.
 
         Raises:
             ExampleError: It cannot be read, or is no such file.

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 from conformance.report.results import Results
 
 FOLDER = "examples"
@@ -14,8 +16,8 @@ def render_all(results: Results) -> dict[str, str]:
     """Return the files by name; the second of a requirement is ID-2.json."""
     files: dict[str, str] = {}
     for result in results.requirements:
-        texts = [text for check in result.checks for text in check.examples]
-        for number, text in enumerate(texts, 1):
+        documents = [one for check in result.checks for one in check.examples]
+        for number, document in enumerate(documents, 1):
             suffix = f"-{number}" if number > 1 else ""
-            files[f"{result.requirement.id}{suffix}.json"] = text
+            files[f"{result.requirement.id}{suffix}.json"] = json.dumps(document, indent=1) + "\n"
     return files

@@ -29,7 +29,7 @@ class CheckResult:
     statement: str = ""
     remarks: tuple[str, ...] = ()
     held: tuple[tuple[str, str], ...] = ()
-    examples: tuple[str, ...] = ()
+    examples: tuple[Mapping[str, object], ...] = ()
     duration_seconds: float = 0.0
     transcripts: tuple[Mapping[str, object], ...] = ()
 
