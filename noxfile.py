@@ -276,6 +276,15 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def report_check(session: nox.Session) -> None:
+    """Open the last report in headless Chromium as four readers would; axe-core judges it."""
+    install(session, "suite")
+    npm = ("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent")
+    session.run(*npm, "--prefix", "conformance/report/browser", external=True)
+    hand_over(session, "-m", "conformance.report.browser", *session.posargs)
+
+
+@nox.session(default=False)
 def screenshot(session: nox.Session) -> None:
     """Open the last report in headless Chromium and save the picture the README shows."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")

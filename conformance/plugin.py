@@ -43,6 +43,8 @@ CATALOGUE = pytest.StashKey[Catalogue]()
 CHOSEN = pytest.StashKey[frozenset[str] | None]()
 # What a report keeps of the things that were as they must be.
 _MOST_HELD = 12
+# A search makes dozens of connections that all show the same; the passive rules watch each of them.
+_MOST_SHOWN_OF_MET = 12
 _CONTROLS = pytest.StashKey[Controls]()
 _PROFILE = pytest.StashKey[str]()
 _USAGE_ERROR = pytest.StashKey[str]()
@@ -355,13 +357,21 @@ def _tell_pytest(report: pytest.TestReport, finding: Finding) -> None:
         report.longrepr = (path, (line or 0) + 1, f"{finding.verdict.value}: {finding.reason}")
 
 
+def _shown(transcripts: list[Transcript], verdict: Verdict) -> list[Transcript]:
+    """Return the connections that a report keeps: all, but of *met* a few of very many."""
+    if verdict is not Verdict.MET or len(transcripts) <= _MOST_SHOWN_OF_MET:
+        return transcripts
+    return transcripts[-_MOST_SHOWN_OF_MET:]
+
+
 def _outcome(item: pytest.Item, running: _Running) -> Outcome:
     transcripts = running.transcripts
+    finding = worst_finding(running.findings)
     statement = (getattr(item, "obj", None).__doc__ or "").strip().partition("\n")[0]
     return Outcome(
         check=redacted_node(item.nodeid, SECRETS),
         requirements=ids_of(item),
-        finding=redacted_values(worst_finding(running.findings), SECRETS),
+        finding=redacted_values(finding, SECRETS),
         statement=statement,
         remarks=tuple(redacted(remark, SECRETS) for remark in running.notes.remarks),
         held=tuple(
@@ -370,6 +380,8 @@ def _outcome(item: pytest.Item, running: _Running) -> Outcome:
         ),
         examples=redacted_values(tuple(running.notes.examples), SECRETS),
         duration_seconds=round(running.duration_seconds, 3),
-        transcripts=tuple(transcript_to_json(each, SECRETS) for each in transcripts),
+        transcripts=tuple(
+            transcript_to_json(each, SECRETS) for each in _shown(transcripts, finding.verdict)
+        ),
         examination=redacted_values(combined(map(examine, transcripts)), SECRETS),
     )

@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         relay_command=options.relay_command,
         out=options.out,
         checks=checks,
+        notes=(f"Only the property suites were run, with the profile {options.profile}.",),
         pytest_arguments=(*_PATIENT, *more, *given[split + 1 :]),
     )
     with console_beside_pytest() as console:

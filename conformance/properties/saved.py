@@ -45,7 +45,7 @@ class SavedExample:
             "expected": self.expected,
             "observed": self.observed,
             "example": plain(self.example),
-            "again": "nox -s properties -- --replay THIS-FILE --target PROFILE",
+            "again": "judge it again with nox -s properties -- --replay FILE --target PROFILE",
         }
 
     @classmethod
