@@ -124,14 +124,22 @@ def _is_somebody_else(target: str) -> bool:
         return False
 
 
-# What would leave checks out without a trace in the report.
-_FILTERS = ("-k", "-m", "--deselect", "--ignore", "--ignore-glob", "--lf", "--last-failed")
+# What leaves every check in; anything else could leave some out without a trace in the report.
+_HARMLESS = ("-n", "--numprocesses", "--dist", "--maxprocesses", "-p", "--randomly-seed")
 
 
 def _filter_in(arguments: Sequence[str]) -> str:
-    """Return the first argument that leaves checks out, "" if there is none."""
-    for argument in arguments:
-        if argument.partition("=")[0] in _FILTERS or argument.startswith(("-k", "-m")):
+    """Return the first of pytest's arguments that a certification does not take, "" if none."""
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        name, equals, value = argument.partition("=")
+        short = argument[:2]
+        if short in _HARMLESS and len(argument) > 2:
+            name, value = short, argument[2:]
+        elif not equals and rest:
+            value = rest.pop(0)
+        if name not in _HARMLESS or value.startswith("no:"):
             return argument
     return ""
 
@@ -142,7 +150,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     split = given.index("--") if "--" in given else len(given)
     options = parser().parse_args(given[:split])
     if options.command == "certify" and (found := _filter_in(given[split + 1 :])):
-        sys.stderr.write(f"{found}: a certification takes no filter but --only; use check\n")
+        harmless = ", ".join(_HARMLESS)
+        sys.stderr.write(
+            f"{found}: a certification takes no filter but --only, and behind -- only {harmless}; "
+            "use check\n"
+        )
         return ExitCode.USAGE
     notes: tuple[str, ...] = ()
     if options.command == "certify" and options.target and _is_somebody_else(options.target):

@@ -12,7 +12,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -37,7 +37,12 @@ HOME = Path(__file__).parent
 ROOT = HOME.parent
 
 # Plugins that happen to be installed change no verdict: each one in use is named.
-_NO_OTHERS = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+# Options by environment could leave checks out, and the report would not know.
+_ENVIRONMENT = {
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_ADDOPTS": "",
+    "PYTEST_PLUGINS": "",
+}
 # What the project's own pytest settings say, without what they add for developers.
 _PYTEST = (
     *("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)),
@@ -241,7 +246,7 @@ def _run_pytest(order: Order, collector: Collector) -> tuple[int, str]:
     said = io.StringIO()
     # pytest's own report would stand between the reader and the verdict.
     try:
-        with redirect_stdout(said), redirect_stderr(said), _environment(_NO_OTHERS, "1"):
+        with redirect_stdout(said), redirect_stderr(said), _environment(_ENVIRONMENT):
             status = int(pytest.main(arguments, plugins=[collector]))
     except KeyboardInterrupt:
         status = int(pytest.ExitCode.INTERRUPTED)
@@ -255,17 +260,18 @@ def _run_pytest(order: Order, collector: Collector) -> tuple[int, str]:
 
 
 @contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    """Set a variable for the time of a block; the workers of pytest-xdist inherit it."""
-    before = os.environ.get(name)
-    os.environ[name] = value
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for the time of a block; the workers of pytest-xdist inherit them."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _early_end(status: int, said: str, total: int) -> Conclusion | None:

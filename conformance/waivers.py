@@ -72,10 +72,12 @@ def read(file: Path, known: Iterable[str]) -> tuple[Waiver, ...]:
         raise TableError(file, "", "[[waiver]] tables and nothing else")
     ids = set(known)
     found = [_waiver(file, f"waiver[{n}]", entry, ids) for n, entry in enumerate(entries)]
-    names = [one.requirement for one in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise TableError(file, f"waiver {name}", "each requirement once")
+    seen: set[str] = set()
+    for number, one in enumerate(found):
+        if one.requirement in seen:
+            key = f"waiver[{number}].requirement"
+            raise TableError(file, key, "each requirement once", one.requirement)
+        seen.add(one.requirement)
     return tuple(found)
 
 
@@ -104,14 +106,18 @@ def apply(waivers: Sequence[Waiver], results: Sequence[RequirementResult], today
         row = rows[waiver.requirement]
         if waiver.expires < today:
             broken.append(
-                f"{waiver.requirement}: the waiver of {waiver.owner} ended {waiver.expires}"
+                f"{waiver.requirement}: the waiver of {waiver.owner} ended {waiver.expires}; "
+                "mend the relay, or sign anew"
             )
         elif row.verdict not in _WAIVABLE:
             broken.append(
                 f"{waiver.requirement}: waived, but {row.verdict.value}; take the waiver out"
             )
         elif waiver.fails not in failure(row):
-            broken.append(f"{waiver.requirement}: fails in another way than waived: {failure(row)}")
+            broken.append(
+                f"{waiver.requirement}: fails in another way than waived: {failure(row)}; "
+                "look at it, and mend it or write the entry anew"
+            )
         else:
             waived.add(waiver.requirement)
     open_ones = [

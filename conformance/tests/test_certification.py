@@ -477,7 +477,7 @@ def test_the_service_of_2026_says_what_it_does_not_claim(tmp_path: Path) -> None
 def test_usage_errors_exit_2_with_a_report(tmp_path: Path, arguments: list[str]) -> None:
     """A wrong selection, profile or option is said in one line, and in the files."""
     out = tmp_path / "out"
-    command = ["-m", "conformance", "certify", "--out", str(out)]
+    command = ["-m", "conformance", "check", "--out", str(out)]
     ended = read_back(*started([*command, *arguments]), out)
     assert ended.exit_code == 2, ended.said
     assert ended.results["conclusion"]["headline"].startswith("usage error: ")
@@ -502,12 +502,49 @@ def test_a_part_is_never_called_a_certification(tmp_path: Path) -> None:
     assert headline.endswith("; a part of the catalogue (GRT-01), no certification")
 
 
-def test_a_certification_takes_no_filter(tmp_path: Path) -> None:
-    """What would leave checks out is refused with its remedy, exit 2."""
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-k", "nothing"],
+        ["-knothing"],
+        ["-vk", "nothing"],
+        ["-m", "slow"],
+        ["--deselect=conformance"],
+        ["--only", "TLS"],
+        ["-p", "no:conformance.plugin"],
+        ["-pno:randomly"],
+        ["-o", "python_files=none.py"],
+        ["-n", "2", "--last-failed"],
+        ["conformance/rfc3207"],
+    ],
+    ids=" ".join,
+)
+def test_a_certification_takes_no_filter(arguments: list[str], tmp_path: Path) -> None:
+    """What would leave checks out is refused with its remedy, exit 2, before anything starts."""
     command = ["-m", "conformance", "certify", "--out", str(tmp_path / "out")]
-    exit_code, said = started([*command, "--", "-k", "nothing"])
+    exit_code, said = started([*command, "--", *arguments])
     assert exit_code == 2
     assert "use check" in said
+    assert said.count("\n") == 1
+
+
+def test_a_certification_takes_no_waivers(tmp_path: Path) -> None:
+    """The option belongs to check."""
+    command = ["-m", "conformance", "certify", "--waivers", str(tmp_path / "waivers.toml")]
+    exit_code, said = started(command)
+    assert exit_code == 2
+    assert "--waivers" in said
+
+
+def test_the_environment_filters_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Options of pytest that lie in the environment leave no check out."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k nothing")
+    monkeypatch.setenv("PYTEST_PLUGINS", "no_such_plugin_anywhere")
+    out = tmp_path / "out"
+    command = ["-m", "conformance", "certify", "--only", "GRT-01", "--out", str(out)]
+    ended = read_back(*started(command), out)
+    assert ended.exit_code == 0, ended.said
+    assert ended.verdicts()["GRT-01"] == "met"
 
 
 def test_a_check_may_waive(tmp_path: Path) -> None:

@@ -77,7 +77,15 @@ def test_the_entry_to_paste_can_be_read_back(tmp_path: Path) -> None:
         (
             "[[waiver]]\nrequirement = 'TLS-01'\nfails = 'a'\nreason = ''\nowner = 'c'\n"
             "link = 'd'\nexpires = 2027-01-01\n",
-            "waiver[0].reason",
+            "line 4: waiver[0].reason",
+        ),
+        (
+            "".join(
+                "[[waiver]]\nrequirement = 'TLS-01'\nfails = 'a'\nreason = 'b'\nowner = 'c'\n"
+                "link = 'd'\nexpires = 2027-01-01\n"
+                for _ in range(2)
+            ),
+            "line 9: waiver[1].requirement: expected each requirement once, found TLS-01",
         ),
     ],
 )

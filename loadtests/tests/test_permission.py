@@ -55,6 +55,7 @@ def test_load_is_refused_before_a_connection(
     path.write_text(PROFILE.format(address=address) + more, encoding="utf-8")
     assert program(["--target", str(path)]) == ExitCode.USAGE
     complaint = capsys.readouterr().err
-    assert str(path) in complaint
+    # The folders before it may hold what some other test calls a secret.
+    assert path.name in complaint
     assert message in complaint
     assert "Traceback" not in complaint
