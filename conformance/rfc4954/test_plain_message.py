@@ -132,6 +132,7 @@ ODD_TEXTS = (
 
 
 @requirement("AUTH-22")
+@pytest.mark.usefixtures("forgiven")
 @pytest.mark.parametrize("text", ODD_TEXTS, ids=range(len(ODD_TEXTS)))
 def test_odd_characters_are_just_characters(text: str, secure: Connect, target: Target) -> None:
     """No text in a field does anything but fail to match."""
@@ -148,6 +149,7 @@ def test_odd_characters_are_just_characters(text: str, secure: Connect, target: 
 
 
 @requirement("AUTH-22")
+@pytest.mark.usefixtures("forgiven")
 @pytest.mark.parametrize(
     ("before", "behind"),
     [(" ", ""), ("", " "), ("\t", ""), ("", "\t"), ("", "\r\n"), ("", "\n")],

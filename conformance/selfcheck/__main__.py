@@ -22,6 +22,7 @@ from conformance.catalogue import Catalogue
 from conformance.selfcheck.broken_relay import UNBROKEN
 from conformance.selfcheck.coverage import render
 from conformance.selfcheck.mutations import MUTATIONS
+from conformance.selfcheck.nursery import LIBRARIES
 from conformance.selfcheck.trial import Ending, Sample, Trial, tried
 from conformance.verdict import ExitCode
 
@@ -85,7 +86,9 @@ def _controls(names: Sequence[str]) -> list[Sample]:
 
 def _trials(samples: Sequence[Sample], jobs: int) -> Iterator[Trial]:
     """Try samples side by side; give each as it ends."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    # Suite and libraries are read once, not by every process for itself.
+    context.set_forkserver_preload([tried.__module__, *LIBRARIES])
     with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
         under_way = [pool.submit(tried, sample) for sample in samples]
         for done in as_completed(under_way, timeout=_MOST_SECONDS):

@@ -22,7 +22,7 @@ from fixtures.relay_process import Child, executed
 
 PROGRAM = ("-m", broken_relay.__name__)
 # What the relay reads of others; and the mutations, which name it inside their functions only.
-_LIBRARIES = (
+LIBRARIES = (
     *("argparse", "asyncio", "concurrent.futures.thread", "difflib", "getpass", "resource"),
     *("alembic.command", "apsw", "argon2", "idna", "sqlite3"),
     *("cryptography.hazmat.primitives.asymmetric.ed25519", "cryptography.x509"),
@@ -101,7 +101,7 @@ def forked(arguments: Sequence[str], environment: Mapping[str, str], stderr_file
 @functools.cache
 def _nursery() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_LIBRARIES))
+    context.set_forkserver_preload(list(LIBRARIES))
     return context
 
 
