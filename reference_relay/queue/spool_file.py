@@ -137,3 +137,5 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
     connection.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
     if version == 0:
         connection.execute(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT")
+        # Out of the log, so that a damaged log never takes the tables along.
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
