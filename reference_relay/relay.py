@@ -27,7 +27,7 @@ from reference_relay.queue.spool_reader import Selection
 from reference_relay.reload import effective
 from reference_relay.service.directory import Directory
 from reference_relay.service_start import open_service, seeded
-from reference_relay.shard import left_behind
+from reference_relay.shard import left_behind, look_at_all
 from reference_relay.verification_start import Verifying, verifying
 from reference_relay.worker import Worker
 
@@ -193,6 +193,7 @@ class Relay:
     async def _start(self) -> Ready:
         config = self._config
         token = management_token(config)
+        look_at_all(config)
         doors = open_doors(config, 1)
         self._running.callback(doors.close)
         service = self._service = await open_service(config, self.clock)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reference_relay.config import Config
 from reference_relay.delivery.agent import Agent, Signs
+from reference_relay.queue import spool_file
 from reference_relay.queue.queue import Queue, QueueError
 from reference_relay.queue.queue_id import QueueIdSource
 from reference_relay.refusal import reason_of, refusal
@@ -107,6 +108,20 @@ class Shard:
 def folder_of(state_directory: Path, number: int) -> Path:
     """Return the folder of a shard."""
     return state_directory / f"shard-{number}"
+
+
+def look_at_all(config: Config) -> None:
+    """See that no shard is of another version, before anything else is made or changed.
+
+    Raises:
+        ConfigError: One is.
+    """
+    for folder in sorted(config.state_directory.glob("shard-*")):
+        try:
+            spool_file.look(folder)
+        except QueueError as error:
+            reason = f"expected a folder for the queue: {folder}: {reason_of(error)}"
+            raise refusal(config, "state_directory", reason) from None
 
 
 def left_behind(state_directory: Path, workers: int) -> list[int]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import apsw
 
-from reference_relay.queue import spool_file
+from reference_relay.queue import log_tail, spool_file
 from reference_relay.queue.spool_file import DAMAGED, DATABASE, QueueError
 from reference_relay.queue.spool_reader import checksum
 
@@ -62,6 +62,7 @@ def mark_damaged(directory: Path) -> None:
 def _checked(directory: Path) -> apsw.Connection:
     connection = spool_file.connect(directory)
     try:
+        _name_what_the_log_lost(connection, directory)
         # Every leaf that recovery needs; contents have checksums of their own.
         for _ in connection.execute(
             "SELECT queue_id, envelope FROM content LEFT JOIN message USING (number)"
@@ -71,6 +72,31 @@ def _checked(directory: Path) -> apsw.Connection:
         connection.close()
         raise
     return connection
+
+
+def _name_what_the_log_lost(connection: apsw.Connection, directory: Path) -> None:
+    """Say which mail is in a part of the log that SQLite leaves out, and keep a copy of the log."""
+    frames, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+    log = directory / f"{DATABASE}-wal"
+    tail = log_tail.tail_of(log, connection.pragma("page_size"), max(frames, 0))
+    if tail is None:
+        return
+    if not tail.is_promised:
+        _log.warning("event=log_torn octets=%d: nobody was told of it", len(tail.octets))
+        return
+    aside = _new_folder(directory)
+    copy = aside / log.name
+    copy.touch(mode=0o600)
+    copy.write_bytes(log.read_bytes())
+    spool_file.sync_directory(directory)
+    known = "SELECT 1 FROM message WHERE queue_id = ?"
+    named = dict.fromkeys(found.decode() for found in _TRACE.findall(tail.octets))
+    lost = [each for each in named if not list(connection.execute(known, (each,)))]
+    for queue_id in lost:
+        _log.error("event=quarantined queue_id=%s in=%s", queue_id, aside)
+    _log.error(
+        "event=log_damaged octets=%d quarantined=%d aside=%s", len(tail.octets), len(lost), aside
+    )
 
 
 def _salvage(directory: Path) -> None:
@@ -96,12 +122,17 @@ def _salvage(directory: Path) -> None:
     )  # fmt: skip
 
 
-def _move_aside(directory: Path) -> Path:
+def _new_folder(directory: Path) -> Path:
     for attempt in range(1000):
         aside = directory / f"{DAMAGED}-{attempt}"
         with contextlib.suppress(FileExistsError):
             aside.mkdir(mode=0o700)
             break
+    return aside
+
+
+def _move_aside(directory: Path) -> Path:
+    aside = _new_folder(directory)
     for suffix in _SUFFIXES:
         path = directory / f"{DATABASE}{suffix}"
         if path.exists():

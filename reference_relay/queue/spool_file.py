@@ -47,6 +47,12 @@ CREATE INDEX event_number ON event (number);
 _CHECKPOINT_PAGES = 8192
 
 
+# SQLite's file format §1.3: the user version is a number of four octets.
+_HEADER_OCTETS = 100
+_MAGIC = b"SQLite format 3\0"
+_VERSION_AT = slice(60, 64)
+
+
 class QueueError(Exception):
     """The queue cannot be used or could not make something durable; the text is for people."""
 
@@ -99,6 +105,25 @@ def connect(directory: Path) -> apsw.Connection:
     return connection
 
 
+def look(directory: Path) -> None:
+    """See whether the file, if there is one, is of this version; nothing is written or locked.
+
+    Raises:
+        QueueError: It is of another version.
+    """
+    path = directory / DATABASE
+    try:
+        with path.open("rb") as opened:
+            header = opened.read(_HEADER_OCTETS)
+    except OSError:
+        # Whoever opens it will say what is wrong.
+        return
+    if len(header) == _HEADER_OCTETS and header.startswith(_MAGIC):
+        version = int.from_bytes(header[_VERSION_AT])
+        if version not in (0, VERSION):
+            raise _unknown(path, version)
+
+
 def sync_directory(directory: Path) -> None:
     """Make the names in a directory durable.
 
@@ -128,12 +153,18 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if version not in (0, VERSION) or (version == 0 and tables):
         # Before anything is written: an unknown file stays as it is.
-        raise QueueError(
-            f"the queue file {path} has version {version}; this program knows version {VERSION}:"
-            " move it away, or run the program that wrote it"
-        )
+        raise _unknown(path, version)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
     connection.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
     if version == 0:
         connection.execute(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT")
+        # Out of the log, so that a damaged log never takes the tables along.
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+
+def _unknown(path: Path, version: int) -> QueueError:
+    return QueueError(
+        f"the queue file {path} has version {version}; this program knows version {VERSION}:"
+        " move it away, or run the program that wrote it"
+    )

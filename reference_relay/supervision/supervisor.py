@@ -34,7 +34,7 @@ from reference_relay.reload import effective
 from reference_relay.service import snapshot
 from reference_relay.service.directory import Directory
 from reference_relay.service_start import open_service, seeded
-from reference_relay.shard import keeper_of, left_behind
+from reference_relay.shard import keeper_of, left_behind, look_at_all
 from reference_relay.supervision.control_channel import ChannelClosed, OrderRefused
 from reference_relay.supervision.worker_slot import Served, WorkerSlot
 from reference_relay.verification_start import Verifying, verifying
@@ -233,6 +233,7 @@ class Supervisor:
         config = self._config
         count = config.workers.count
         token = management_token(config)
+        look_at_all(config)
         doors = open_doors(config, count)
         self._running.callback(doors.close)
         service = self._service = await open_service(config, self.clock)

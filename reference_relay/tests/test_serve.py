@@ -6,6 +6,7 @@ import http.client
 import json
 import signal
 import socket
+import sqlite3
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -208,6 +209,25 @@ def test_a_missing_token_variable_is_named(source: Path) -> None:
     """A token that should come from the environment must be there."""
     changed(source, "[management]", '[management]\ntoken_environment = "LAB_TOKEN"')
     assert "environment variable LAB_TOKEN, it is not set" in refusal(source, {"LAB_TOKEN": ""})
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_queue_of_another_version_is_left_alone(source: Path, workers: int) -> None:
+    """One message that names both versions, and in the state directory nothing has changed."""
+    changed(source, "[management]", f"[workers]\ncount = {workers}\n[management]")
+    shard = source.parent / "state" / "shard-0"
+    shard.mkdir(parents=True)
+    database = sqlite3.connect(shard / "queue.sqlite")
+    database.executescript("PRAGMA user_version = 7; CREATE TABLE other (x);")
+    database.close()
+    before = contents(source.parent / "state")
+    assert "has version 7; this program knows version 2" in refusal(source)
+    assert contents(source.parent / "state") == before
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Return every file below a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_one_queue_serves_one_relay(source: Path) -> None:

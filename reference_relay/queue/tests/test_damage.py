@@ -132,8 +132,43 @@ def test_torn_tail_loses_what_was_not_promised(tmp_path: Path, torn: int) -> Non
         (crashed / DATABASE).write_bytes(database)
         (crashed / f"{DATABASE}-wal").write_bytes(octets + tail[: min(torn, len(tail) - 1)])
         assert await claimable(crashed) == [queue_id(1), queue_id(2)]
+        assert not list(crashed.glob(f"{DAMAGED}-*")), "nothing that was promised is missing"
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("place", ["header", "second"])
+def test_damage_inside_the_log_names_what_was_promised(
+    tmp_path: Path, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SQLite drops a log from the damage on and says nothing: the mail behind it is named."""
+
+    async def run() -> list[str]:
+        async with opened(tmp_path) as queue:
+            log = tmp_path / f"{DATABASE}-wal"
+            ends = [log.stat().st_size]
+            database = (tmp_path / DATABASE).read_bytes()
+            for number in (1, 2, 3):
+                await queue.commit(message(queue_id(number), content=content_of(number)))
+                ends.append(log.stat().st_size)
+            octets = bytearray(log.read_bytes())
+        # The first page of the second transaction, or the header of the whole log.
+        octets[ends[1] + 100 if place == "second" else 20] ^= 0xFF
+        damaged = tmp_path / "damaged"
+        damaged.mkdir()
+        (damaged / DATABASE).write_bytes(database)
+        (damaged / f"{DATABASE}-wal").write_bytes(octets)
+        kept = await claimable(damaged)
+        (aside,) = damaged.glob(f"{DAMAGED}-*")
+        assert (aside / f"{DATABASE}-wal").read_bytes() == octets, "the log is kept as it was"
+        return kept
+
+    with caplog.at_level(logging.ERROR):
+        kept = asyncio.run(run())
+    assert kept == ([queue_id(1)] if place == "second" else [])
+    for number in (1, 2, 3):
+        is_named = f"event=quarantined queue_id={queue_id(number)}" in caplog.text
+        assert is_named is (queue_id(number) not in kept)
 
 
 def test_file_that_nothing_can_be_read_from(tmp_path: Path) -> None:

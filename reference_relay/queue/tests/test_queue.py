@@ -173,6 +173,27 @@ def test_deferral_past_the_limit_is_a_failure(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_time_that_runs_out_between_two_destinations(tmp_path: Path) -> None:
+    """A recipient put off in time, whose attempt ends too late, is tried once more and bounced."""
+
+    async def run() -> None:
+        clock = Clock()
+        async with opened(tmp_path, clock) as queue:
+            await queue.commit(message("A1", "x@a.example", "y@b.example"))
+            clock.time += 5 * DAY - 1
+            await queue.claim()
+            assert queue.settle("A1", {0: Deferred("450 later")}) == {0: Deferred("450 later")}
+            clock.time += 2
+            queue.settle("A1", {1: Delivered("250 ok")})
+            again = await asyncio.wait_for(queue.claim(), 5)
+            assert again.pending == (0,)
+            queue.settle("A1", {0: Deferred("450 later")})
+            assert states(queue, "A1") == [RecipientState.BOUNCED, RecipientState.DELIVERED]
+            assert queue.depth == 0
+
+    asyncio.run(run())
+
+
 def test_outcomes_may_come_in_parts(tmp_path: Path) -> None:
     """A part of the recipients can be settled while the attempt goes on for the others."""
 
