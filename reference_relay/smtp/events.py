@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reference_relay.mail.address import Mailbox
 from reference_relay.mail.envelope import Envelope
 from reference_relay.mail.immutable import immutable
 from reference_relay.smtp.sasl import Credentials
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class TLSRequested:
     """The 220 is due for sending; then comes the handshake, then `encryption_started`."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class AuthenticationRequested:
     """Question: answer with `authenticated` or `reject`."""
 
@@ -45,7 +43,7 @@ class ContentReceived:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SessionEnded:
     """The last reply is due for sending; then close. `reason` is for the log."""
 

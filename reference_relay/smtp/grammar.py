@@ -75,8 +75,10 @@ def match_path(text: str, *, is_strict: bool) -> tuple[Mailbox, str] | None:
             found = _BARE_MAILBOX.match(text)
         if found is None:
             return None
-    mailbox = Mailbox(*found.group("local", "domain"))
-    if not _is_of_legal_size(mailbox):
+    mailbox = Mailbox(*found.groups())
+    # Most commands are shorter in all than the shortest limit.
+    is_ordinary = len(text) <= MAXIMUM_LABEL and text.isascii() and "[" not in text
+    if not is_ordinary and not _is_of_legal_size(mailbox):
         return None
     return mailbox, text[found.end() :]
 
@@ -121,9 +123,6 @@ def is_address_literal(text: str) -> bool:
 
 def _is_of_legal_size(mailbox: Mailbox) -> bool:
     local_part, domain = mailbox.local_part, mailbox.domain
-    if len(local_part) + len(domain) <= MAXIMUM_LABEL and mailbox.is_ascii and domain[0] != "[":
-        # Ordinary mailboxes are shorter in all than the shortest limit.
-        return True
     if domain.startswith("["):
         return is_address_literal(domain)
     try:
