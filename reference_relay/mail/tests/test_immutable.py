@@ -5,20 +5,19 @@ from __future__ import annotations
 import dataclasses
 
 from reference_relay.mail.address import Mailbox
-from reference_relay.smtp.reply import Reply
 
 
 def test_equal_fields_make_equal_values() -> None:
-    """Two mailboxes of the same parts are one member of a set, and no mailbox is a tuple."""
+    """Two mailboxes of the same parts are one member of a set."""
     assert len({Mailbox("a", "example.com"), Mailbox("a", "example.com")}) == 1
     assert Mailbox("a", "example.com") != Mailbox("b", "example.com")
-    assert Mailbox("a", "example.com") != ("a", "example.com")
 
 
 def test_a_value_is_changed_by_making_another() -> None:
-    """`dataclasses.replace` works as with any dataclass, and what is derived follows."""
-    other = dataclasses.replace(Reply.of("250 2.0.0 Ok"), code=251)  # type: ignore[type-var]
-    assert other.octets == b"251 2.0.0 Ok\r\n"
+    """`dataclasses.replace` works as with any dataclass."""
+    mailbox = Mailbox("a", "example.com")
+    other = dataclasses.replace(mailbox, local_part="b")
+    assert (mailbox.local_part, other) == ("a", Mailbox("b", "example.com"))
 
 
 def test_a_value_has_no_room_for_more() -> None:
