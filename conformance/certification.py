@@ -298,7 +298,8 @@ def _trouble(collector: Collector, status: int) -> str:
         return f"the target does not answer: {first.trouble}"
     if first.stage < Stage.ACCEPTED:
         return f"the sanity dialogue did not get through: {first.trouble}"
-    if last.stage < first.stage and last.is_throttled:
+    # Who refuses the connection itself is gone, for all that can be seen.
+    if last.stage < first.stage and last.is_throttled and last.stage >= Stage.CONNECTED:
         return f"the last sanity dialogue was put off: {last.trouble}"
     if last.stage < first.stage:
         return f"the target no longer answered at the end: {last.trouble}"
