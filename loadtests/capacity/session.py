@@ -213,8 +213,14 @@ def search(
 
 
 def _with_limiter(session: Session) -> Session:
-    """Name it from the trials that failed, the one nearest to the capacity last."""
-    failed = [one for one in (*session.trials, *session.holds) if one.verdict is not Verdict.MET]
+    """Name it from the trials that failed, the one nearest to the capacity last.
+
+    What the generator spoilt says nothing of the service, unless there is nothing else.
+    """
+    every = (*session.trials, *session.holds)
+    failed = [one for one in every if one.verdict is Verdict.NOT_MET]
+    if session.interval.high is None or not failed:
+        failed = [one for one in every if one.verdict is not Verdict.MET]
     failed.sort(key=lambda one: one.rate, reverse=True)
     for one in failed:
         found = name_limiter(one.outcome, one.breaches)
