@@ -18,6 +18,7 @@ from loadtests.benchmark import footprint
 from loadtests.percentiles import Histogram
 
 _LOOK_SECONDS = 0.5
+_STATISTICS = Path("/proc/stat")
 _PRESSURE = Path("/proc/pressure/io")
 
 
@@ -36,6 +37,8 @@ class Look:
         stalled_seconds: How long somebody on this machine has waited for a disk so far.
         p99: 99th percentile of the response so far, µs.
         sink_seconds: What this process, in which the sink runs, has used so far.
+        generator_seconds: What the generator's processes say they have used so far.
+        machine_seconds: What all processes of this machine have used so far.
     """
 
     at: float
@@ -48,6 +51,8 @@ class Look:
     stalled_seconds: float = 0.0
     p99: float = 0.0
     sink_seconds: float = 0.0
+    generator_seconds: float = 0.0
+    machine_seconds: float = 0.0
 
     @property
     def backlog(self) -> int:
@@ -97,6 +102,12 @@ class Evidence:
     def sink_share(self) -> float:
         """Cores that the sink's process kept busy."""
         return self._rate("sink_seconds")
+
+    @property
+    def foreign_share(self) -> float:
+        """Cores that were kept busy by somebody who has no part in the run."""
+        ours = self.cpu_share + self.sink_share + self._rate("generator_seconds")
+        return max(self._rate("machine_seconds") - ours, 0.0) if self.is_relay_seen else 0.0
 
     @property
     def written_per_second(self) -> float:
@@ -182,13 +193,14 @@ class Watch:
 
     def _look(self) -> None:
         planned = accepted = failed = 0
-        p99 = 0.0
+        p99 = generator = 0.0
         for path in self._folder.glob("measurement-*.json"):
             with contextlib.suppress(OSError, ValueError, KeyError):
                 table = json.loads(path.read_bytes())
                 planned += table["planned"]
                 accepted += table["accepted"]
                 failed += sum(table["failures"].values())
+                generator += table["cpu_seconds"]
                 p99 = max(p99, _p99(table["phases"]["message"]))
         pid = self._pid()
         self._looks.append(
@@ -203,6 +215,8 @@ class Watch:
                 _stalled(),
                 p99,
                 time.process_time(),
+                generator,
+                _machine(),
             )
         )
 
@@ -219,6 +233,16 @@ def _written(pid: int) -> int:
             text = Path(f"/proc/{one.pid}/io").read_text()
             total += int(text.partition("\nwrite_bytes: ")[2].split()[0])
     return total
+
+
+def _machine() -> float:
+    """CPU of all processes on this machine so far, in seconds; 0 where Linux does not tell."""
+    try:
+        words = _STATISTICS.read_text().split("\n", 1)[0].split()
+    except OSError:
+        return 0.0
+    # user, nice and system (proc(5)); interrupts are nobody's.
+    return sum(map(int, words[1:4])) / os.sysconf("SC_CLK_TCK")
 
 
 def _stalled() -> float:

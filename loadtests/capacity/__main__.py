@@ -48,7 +48,7 @@ exit codes:
   2  usage: wrong option, objectives or profile, or the target does not take a message
   3  the search was cut short, or a second one (--repeat) came to another interval
   4  harness fault: Locust broke down
-  5  the generator was the limit: "at least" is all that can be said
+  5  the generator, or others on this machine, were the limit: "at least" is all that can be said
   6  the results could not be written
   130  interrupted; what there was is written and marked as partial
 """

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from loadtests.capacity.limiter import NO_LIMITER, Limiter, name_limiter
+from loadtests.capacity.limiter import NO_LIMITER, Limiter, disturbances, name_limiter
 from loadtests.capacity.objectives import Breach, Objectives
 from loadtests.capacity.search import Interval, Search, Verdict
-from loadtests.instrument import Calibration, calibrate, faults
+from loadtests.instrument import Calibration, calibrate
 from loadtests.schedule import LEVELS, Schedule
 from loadtests.site import Site
 from loadtests.trial import Load, Outcome, conduct, try_one_message
@@ -253,7 +253,7 @@ def _tried(
     say, detail = reports
     say(title)
     outcome = conduct(site, wanted, folder=where, say=lambda text: detail(text))
-    wrong = faults(outcome.measurement, load.processes)
+    wrong = disturbances(outcome)
     breaches = objectives.judge(outcome)
     verdict = Verdict.MET if not breaches else Verdict.NOT_MET
     if wrong and breaches:
@@ -315,6 +315,7 @@ def _trial_table(one: Tried) -> dict[str, Any]:
         "relay_cores": seen.cpu_share,
         "sink_cores": seen.sink_share,
         "disk_stalled_share": seen.stalled_share,
+        "foreign_cores": seen.foreign_share,
         "backlog_growth": seen.backlog_growth,
         "backlog": [[round(look.at, 2), look.backlog] for look in seen.looks],
     }

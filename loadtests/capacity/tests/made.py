@@ -31,6 +31,7 @@ def outcome(
     stalled: float = 0.0,
     growth: float = 0.0,
     sink: float = 0.1,
+    others: float = 0.0,
 ) -> Outcome:
     """A thousand messages in ten seconds, each taking so long."""
     measured = Measurement()
@@ -50,6 +51,8 @@ def outcome(
             cpu_seconds=cpu * second,
             stalled_seconds=stalled * second,
             sink_seconds=sink * second,
+            generator_seconds=0.1 * second,
+            machine_seconds=(cpu + sink + 0.1 + others) * second,
         )
         for second in range(11)
     )
