@@ -37,8 +37,6 @@ class Look:
         stalled_seconds: How long somebody on this machine has waited for a disk so far.
         p99: 99th percentile of the response so far, µs.
         sink_seconds: What this process, in which the sink runs, has used so far.
-        generator_seconds: What the generator's processes say they have used so far.
-        machine_seconds: What all processes of this machine have used so far.
     """
 
     at: float
@@ -51,8 +49,6 @@ class Look:
     stalled_seconds: float = 0.0
     p99: float = 0.0
     sink_seconds: float = 0.0
-    generator_seconds: float = 0.0
-    machine_seconds: float = 0.0
 
     @property
     def backlog(self) -> int:
@@ -69,12 +65,14 @@ class Evidence:
         is_relay_seen: Whether the service's processes could be watched.
         is_sink_seen: Whether arrivals could.
         cores: On how many cores the service may run.
+        foreign_share: Cores that others kept busy just before and after, while the run was idle.
     """
 
     looks: tuple[Look, ...] = ()
     is_relay_seen: bool = False
     is_sink_seen: bool = False
     cores: int = 1
+    foreign_share: float = 0.0
 
     def sending(self) -> tuple[Look, ...]:
         """The looks between the first message and the last, the first fifth left out."""
@@ -102,12 +100,6 @@ class Evidence:
     def sink_share(self) -> float:
         """Cores that the sink's process kept busy."""
         return self._rate("sink_seconds")
-
-    @property
-    def foreign_share(self) -> float:
-        """Cores that were kept busy by somebody who has no part in the run."""
-        ours = self.cpu_share + self.sink_share + self._rate("generator_seconds")
-        return max(self._rate("machine_seconds") - ours, 0.0) if self.is_relay_seen else 0.0
 
     @property
     def written_per_second(self) -> float:
@@ -193,14 +185,13 @@ class Watch:
 
     def _look(self) -> None:
         planned = accepted = failed = 0
-        p99 = generator = 0.0
+        p99 = 0.0
         for path in self._folder.glob("measurement-*.json"):
             with contextlib.suppress(OSError, ValueError, KeyError):
                 table = json.loads(path.read_bytes())
                 planned += table["planned"]
                 accepted += table["accepted"]
                 failed += sum(table["failures"].values())
-                generator += table["cpu_seconds"]
                 p99 = max(p99, _p99(table["phases"]["message"]))
         pid = self._pid()
         self._looks.append(
@@ -215,8 +206,6 @@ class Watch:
                 _stalled(),
                 p99,
                 time.process_time(),
-                generator,
-                _machine(),
             )
         )
 
@@ -233,6 +222,26 @@ def _written(pid: int) -> int:
             text = Path(f"/proc/{one.pid}/io").read_text()
             total += int(text.partition("\nwrite_bytes: ")[2].split()[0])
     return total
+
+
+def foreign_share(pid: int | None, seconds: float = 0.5) -> float:
+    """Cores that others keep busy now, while neither service nor generator have anything to do.
+
+    During a run this cannot be told: what a service's processes spend that nobody waits for (Exim's
+    deliveries) would be taken for somebody else's.
+
+    Args:
+        pid: The service's first process, None if it is not ours to see.
+        seconds: How long to look.
+    """
+
+    def spent() -> float:
+        own = footprint.cpu_seconds(pid) if pid is not None else 0.0
+        return _machine() - own - time.process_time()
+
+    before, begun = spent(), time.monotonic()
+    time.sleep(seconds)
+    return max((spent() - before) / (time.monotonic() - begun), 0.0)
 
 
 def _machine() -> float:

@@ -15,6 +15,7 @@ from loadtests.instrument import Calibration, calibrate
 from loadtests.schedule import LEVELS, Schedule
 from loadtests.site import Site
 from loadtests.trial import Load, Outcome, conduct, try_one_message
+from loadtests.watch import foreign_share
 
 # The first part of each trial, whose durations do not count.
 _WARM_UP_SHARE = 0.2
@@ -252,7 +253,10 @@ def _tried(
     title = f"{site.name}: {kind} at {rate:,.0f}/s"
     say, detail = reports
     say(title)
+    others = foreign_share(site.pid())
     outcome = conduct(site, wanted, folder=where, say=lambda text: detail(text))
+    others = max(others, foreign_share(site.pid()))
+    outcome = replace(outcome, evidence=replace(outcome.evidence, foreign_share=others))
     wrong = disturbances(outcome)
     breaches = objectives.judge(outcome)
     verdict = Verdict.MET if not breaches else Verdict.NOT_MET

@@ -51,8 +51,6 @@ def outcome(
             cpu_seconds=cpu * second,
             stalled_seconds=stalled * second,
             sink_seconds=sink * second,
-            generator_seconds=0.1 * second,
-            machine_seconds=(cpu + sink + 0.1 + others) * second,
         )
         for second in range(11)
     )
@@ -61,7 +59,9 @@ def outcome(
         measured,
         ledger,
         Histogram.of([seconds] * 1000),
-        evidence=Evidence(looks, is_relay_seen=True, is_sink_seen=ledger is not None),
+        evidence=Evidence(
+            looks, is_relay_seen=True, is_sink_seen=ledger is not None, foreign_share=others
+        ),
     )
 
 
