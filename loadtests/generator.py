@@ -51,7 +51,7 @@ class Generator:
             _ = os.environ[PASSWORD_VARIABLE]  # complains now, not in the middle
             self._runner.register_message(_PLAN_MESSAGE, self._receive_plan)
         else:
-            self._plan = Plan.read(Path(os.environ[PLAN_VARIABLE]))
+            self._plan = _at_home(Plan.read(Path(os.environ[PLAN_VARIABLE])))
             if isinstance(self._runner, MasterRunner):
                 self._runner.register_message(_BOOKS_MESSAGE, self._receive_books)
                 self._runner.register_message(_FINISHED_MESSAGE, self._receive_finished)
@@ -126,10 +126,7 @@ class Generator:
             self._runner.stop()
 
     def _receive_plan(self, environment: Any, msg: Any, **_: Any) -> None:
-        plan = Plan.from_json(msg.data["plan"])
-        # On another machine the master's folder is nowhere; on the same it is shared.
-        folder = os.environ.get(FOLDER_VARIABLE, plan.folder)
-        self._plan = replace(plan, folder=folder)
+        self._plan = _at_home(Plan.from_json(msg.data["plan"]))
         number, workers, begins_at = msg.data["share"]
         self._share = (int(number), int(workers), float(begins_at))
 
@@ -145,6 +142,11 @@ class Generator:
         self._finished.add(msg.node_id)
         if self._finished >= set(self._runner.clients):
             self._quit()
+
+
+def _at_home(plan: Plan) -> Plan:
+    """The plan with a folder of this machine: that of the plan may be nowhere here."""
+    return replace(plan, folder=os.environ.get(FOLDER_VARIABLE, plan.folder))
 
 
 def _packed(path: Path) -> str:

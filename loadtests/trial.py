@@ -21,7 +21,7 @@ from loadtests.content import MessageTemplate, token
 from loadtests.ledger import Ledger
 from loadtests.measurement import Measurement, read_numbers
 from loadtests.percentiles import Histogram
-from loadtests.plan import EHLO_NAME, PASSWORD_VARIABLE, PLAN_VARIABLE, Plan
+from loadtests.plan import EHLO_NAME, FOLDER_VARIABLE, PASSWORD_VARIABLE, PLAN_VARIABLE, Plan
 from loadtests.schedule import Schedule
 from loadtests.site import NotReady, Site, new_run
 from loadtests.submission_client import Credentials, SubmissionClient, SubmissionFailed
@@ -284,7 +284,11 @@ def _command(load: Load) -> Sequence[str]:
 
 
 def _environment(site: Site, folder: Path) -> dict[str, str]:
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(_FOREIGN_PREFIX)}
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(_FOREIGN_PREFIX) and name != FOLDER_VARIABLE
+    }
     paths = (str(_REPOSITORY), kept.get("PYTHONPATH", ""))
     return {
         **kept,

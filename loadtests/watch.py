@@ -18,6 +18,7 @@ from loadtests.benchmark import footprint
 from loadtests.percentiles import Histogram
 
 _LOOK_SECONDS = 0.5
+_STATISTICS = Path("/proc/stat")
 _PRESSURE = Path("/proc/pressure/io")
 
 
@@ -64,12 +65,14 @@ class Evidence:
         is_relay_seen: Whether the service's processes could be watched.
         is_sink_seen: Whether arrivals could.
         cores: On how many cores the service may run.
+        foreign_share: Cores that others kept busy just before and after, while the run was idle.
     """
 
     looks: tuple[Look, ...] = ()
     is_relay_seen: bool = False
     is_sink_seen: bool = False
     cores: int = 1
+    foreign_share: float = 0.0
 
     def sending(self) -> tuple[Look, ...]:
         """The looks between the first message and the last, the first fifth left out."""
@@ -219,6 +222,36 @@ def _written(pid: int) -> int:
             text = Path(f"/proc/{one.pid}/io").read_text()
             total += int(text.partition("\nwrite_bytes: ")[2].split()[0])
     return total
+
+
+def foreign_share(pid: int | None, seconds: float = 0.5) -> float:
+    """Cores that others keep busy now, while neither service nor generator have anything to do.
+
+    During a run this cannot be told: what a service's processes spend that nobody waits for (Exim's
+    deliveries) would be taken for somebody else's.
+
+    Args:
+        pid: The service's first process, None if it is not ours to see.
+        seconds: How long to look.
+    """
+
+    def spent() -> float:
+        own = footprint.cpu_seconds(pid) if pid is not None else 0.0
+        return _machine() - own - time.process_time()
+
+    before, begun = spent(), time.monotonic()
+    time.sleep(seconds)
+    return max((spent() - before) / (time.monotonic() - begun), 0.0)
+
+
+def _machine() -> float:
+    """CPU of all processes on this machine so far, in seconds; 0 where Linux does not tell."""
+    try:
+        words = _STATISTICS.read_text().split("\n", 1)[0].split()
+    except OSError:
+        return 0.0
+    # user, nice and system (proc(5)); interrupts are nobody's.
+    return sum(map(int, words[1:4])) / os.sysconf("SC_CLK_TCK")
 
 
 def _stalled() -> float:

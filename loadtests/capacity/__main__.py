@@ -21,6 +21,7 @@ from loadtests.__main__ import ExitCode
 from loadtests.capacity import compare, grounds, page, report, session, sweep, under_load
 from loadtests.capacity.grounds import Opened
 from loadtests.capacity.objectives import STANDARD, BadObjectives, load_objectives
+from loadtests.capacity.search import Verdict
 from loadtests.capacity.session import Effort, Session
 from loadtests.instrument import InstrumentTooSmall
 from loadtests.progress import Progress
@@ -29,7 +30,7 @@ from loadtests.site import NotReady
 from loadtests.trial import INTERRUPTED, GeneratorFailed, Load, NoRoom
 
 _EFFORTS = {
-    "smoke": Effort(1.0, 1.5, 3.0, 1, 2.5, 0.25, 6),
+    "smoke": Effort(1.0, 1.5, 3.0, 1, 2.5, 0.25, 9),
     "standard": Effort(),
     "long": Effort(5.0, 10.0, 60.0, 3, 60.0, 0.05, 40),
 }
@@ -47,7 +48,7 @@ exit codes:
   2  usage: wrong option, objectives or profile, or the target does not take a message
   3  the search was cut short, or a second one (--repeat) came to another interval
   4  harness fault: Locust broke down
-  5  the generator was the limit: "at least" is all that can be said
+  5  the generator, or others on this machine, were the limit: "at least" is all that can be said
   6  the results could not be written
   130  interrupted; what there was is written and marked as partial
 """
@@ -241,8 +242,12 @@ def _code(one: Session) -> ExitCode:
         return ExitCode.INTERRUPTED if one.cut_off == INTERRUPTED else ExitCode.NO_ROOM
     at_claim = [hold for hold in one.holds if hold.kind == "hold 100%"]
     leaks = any(h.outcome.ledger is not None and not h.outcome.ledger.is_balanced for h in at_claim)
-    if leaks or one.has_failed_open or (not one.interval.low and one.interval.high is not None):
+    if leaks or one.has_failed_open:
         return ExitCode.NOT_GOOD
+    if not one.interval.low and one.interval.high is not None:
+        # A search that ran out of trials before it could confirm what it had met accuses nobody.
+        has_met = any(trial.verdict is Verdict.MET for trial in one.trials)
+        return ExitCode.INCONCLUSIVE if has_met else ExitCode.NOT_GOOD
     if one.interval.high is None:
         return ExitCode.INSTRUMENT
     return ExitCode.GOOD if one.is_confirmed and one.is_repeatable else ExitCode.INCONCLUSIVE

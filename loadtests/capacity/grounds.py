@@ -54,15 +54,20 @@ def on_core(core: int | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def relay(core: int | None = None, *, signs: bool = True, command: str = "") -> Iterator[Opened]:
+def relay(
+    core: int | None = None, *, signs: bool = True, command: str = "", workers: int = 1
+) -> Iterator[Opened]:
     """The reference relay: durable, delivering to the sink.
 
     Args:
         core: Where it runs.
         signs: Whether with DKIM.
         command: Overrides the command that starts it.
+        workers: How many processes serve.
     """
-    world = World(load_profile(DEFAULT_PROFILE), command=command, signs=signs)
+    settings = {"workers": {"count": workers}}
+    profile = load_profile(DEFAULT_PROFILE)
+    world = World(profile, command=command, signs=signs, settings=settings)
     with world:
         _move(world.relay.pid, core)
         target = world.target()

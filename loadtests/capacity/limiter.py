@@ -14,6 +14,8 @@ from loadtests.trial import Outcome
 _FULL_SHARE = 0.85
 _DISK_SHARE = 0.4
 _SINK_SHARE = 0.85
+# Cores that others may use: what a desktop or a CI runner does beside.
+_FOREIGN_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,15 @@ class Limiter:
 NO_LIMITER = Limiter("unknown", "no trial failed")
 
 
+def disturbances(outcome: Outcome) -> tuple[str, ...]:
+    """Why a trial says nothing of the service: the generator's faults, or others at work."""
+    found = faults(outcome.measurement, outcome.load.processes)
+    others = outcome.evidence.foreign_share
+    if others > _FOREIGN_SHARE:
+        found += (f"others on this machine used {others:.2f} cores",)
+    return found
+
+
 def name_limiter(outcome: Outcome, breaches: Sequence[Breach]) -> Limiter:
     """Judge a trial above the capacity.
 
@@ -39,10 +50,11 @@ def name_limiter(outcome: Outcome, breaches: Sequence[Breach]) -> Limiter:
         outcome: The trial.
         breaches: What it did not meet.
     """
-    found = faults(outcome.measurement, outcome.load.processes)
-    if found:
-        return Limiter("generator", "; ".join(found))
     seen = outcome.evidence
+    if seen.foreign_share > _FOREIGN_SHARE:
+        return Limiter("other load on this machine", "; ".join(disturbances(outcome)))
+    if found := disturbances(outcome):
+        return Limiter("generator", "; ".join(found))
     throttled = [
         text for text, _ in outcome.measurement.failures.most_common()
         if class_of(text) == "throttled"

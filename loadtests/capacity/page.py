@@ -94,6 +94,9 @@ def _books(hold: Tried) -> str:
 
 def _levels(one: Session) -> Iterator[str]:
     """Held at 80, 100 and 120 %, in milliseconds."""
+    if not one.holds:
+        yield "Held at nothing: no rate was confirmed."
+        return
     yield "| held at | messages/s | p50 | p95 | p99 | delivered p95 | errors | verdict | ledger |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for hold in one.holds:

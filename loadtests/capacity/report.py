@@ -120,7 +120,11 @@ def plots(session: Session) -> Iterator[str]:
     )
     lines = []
     for colour, one in enumerate(session.holds):
-        series = sorted(one.outcome.measurement.series.items())
+        # A second that was cut in the middle would look like a slump.
+        whole = one.outcome.load.sending_seconds - 1
+        series = [
+            pair for pair in sorted(one.outcome.measurement.series.items()) if pair[0] <= whole
+        ]
         planned = [(float(at), float(row[0])) for at, row in series]
         accepted = [(float(at), float(row[1])) for at, row in series]
         lines.append(Line(one.kind, planned, colour=colour))

@@ -12,6 +12,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 # Beyond twice the widest point measured nothing is said (a fit through noise bends anywhere).
 REACH = 2.0
@@ -67,7 +68,8 @@ class Fit:
         law: The best one.
         intervals: 90 % of gamma, sigma and kappa, by the bootstrap.
         residuals: Measured minus fitted, as a share of the fitted, point by point.
-        held_out: A point the fit never saw, and what the law says there; None with few points.
+        held_out: A size the fit never saw, its mean, and what the law says there; None with few
+            sizes.
     """
 
     law: Law
@@ -77,7 +79,7 @@ class Fit:
 
 
 def fit(points: Sequence[Point], seed: int = 1) -> Fit:
-    """Fit the law, one point held out where four or more are there.
+    """Fit the law, one size held out where four or more are there.
 
     Args:
         points: N and X(N), at least three different N.
@@ -87,12 +89,15 @@ def fit(points: Sequence[Point], seed: int = 1) -> Fit:
         NotFitted: Too few points.
     """
     ordered = sorted(points)
-    if len({n for n, _ in ordered}) < 3:
+    sizes = sorted({n for n, _ in ordered})
+    if len(sizes) < 3:
         raise NotFitted("three different sizes at least")
     held = None
-    if len({n for n, _ in ordered}) > 3:
-        # One from the middle: the ends are what the law is made of.
-        held = ordered.pop(len(ordered) // 2)
+    if len(sizes) > 3:
+        # From the middle, however often it was measured: the ends are what the law is made of.
+        size = sizes[len(sizes) // 2]
+        held = (size, fmean(x for n, x in ordered if n == size))
+        ordered = [(n, x) for n, x in ordered if n != size]
     law = _solved(ordered)
     residuals = tuple(x / law.at(n) - 1 for n, x in ordered)
     chance = random.Random(seed)

@@ -15,7 +15,7 @@ class Verdict(Enum):
 
     MET = "met"
     NOT_MET = "not met"
-    # The generator was the limit: nothing can be said of the service.
+    # The generator was the limit, or others on the machine: nothing can be said of the service.
     INSTRUMENT = "instrument"
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from loadtests.capacity.limiter import NO_LIMITER, Limiter, name_limiter
+from loadtests.capacity.limiter import NO_LIMITER, Limiter, disturbances, name_limiter
 from loadtests.capacity.objectives import Breach, Objectives
 from loadtests.capacity.search import Interval, Search, Verdict
-from loadtests.instrument import Calibration, calibrate, faults
+from loadtests.instrument import Calibration, calibrate
 from loadtests.schedule import LEVELS, Schedule
 from loadtests.site import Site
 from loadtests.trial import Load, Outcome, conduct, try_one_message
+from loadtests.watch import foreign_share
 
 # The first part of each trial, whose durations do not count.
 _WARM_UP_SHARE = 0.2
@@ -213,8 +214,14 @@ def search(
 
 
 def _with_limiter(session: Session) -> Session:
-    """Name it from the trials that failed, the one nearest to the capacity last."""
-    failed = [one for one in (*session.trials, *session.holds) if one.verdict is not Verdict.MET]
+    """Name it from the trials that failed, the one nearest to the capacity last.
+
+    What the generator spoilt says nothing of the service, unless there is nothing else.
+    """
+    every = (*session.trials, *session.holds)
+    failed = [one for one in every if one.verdict is Verdict.NOT_MET]
+    if session.interval.high is None or not failed:
+        failed = [one for one in every if one.verdict is not Verdict.MET]
     failed.sort(key=lambda one: one.rate, reverse=True)
     for one in failed:
         found = name_limiter(one.outcome, one.breaches)
@@ -246,8 +253,11 @@ def _tried(
     title = f"{site.name}: {kind} at {rate:,.0f}/s"
     say, detail = reports
     say(title)
+    others = foreign_share(site.pid())
     outcome = conduct(site, wanted, folder=where, say=lambda text: detail(text))
-    wrong = faults(outcome.measurement, load.processes)
+    others = max(others, foreign_share(site.pid()))
+    outcome = replace(outcome, evidence=replace(outcome.evidence, foreign_share=others))
+    wrong = disturbances(outcome)
     breaches = objectives.judge(outcome)
     verdict = Verdict.MET if not breaches else Verdict.NOT_MET
     if wrong and breaches:
@@ -309,6 +319,7 @@ def _trial_table(one: Tried) -> dict[str, Any]:
         "relay_cores": seen.cpu_share,
         "sink_cores": seen.sink_share,
         "disk_stalled_share": seen.stalled_share,
+        "foreign_cores": seen.foreign_share,
         "backlog_growth": seen.backlog_growth,
         "backlog": [[round(look.at, 2), look.backlog] for look in seen.looks],
     }

@@ -17,16 +17,19 @@ from fixtures.peers.programs import Missing
 from fixtures.profile import ProfileError
 from fixtures.relay_process import RelayNotReady
 from loadtests.__main__ import ExitCode
-from loadtests.capacity import grounds, report
+from loadtests.capacity import grounds, report, workers
 from loadtests.capacity.planning import Costs, Plan, curve, plan
 from loadtests.capacity.plot import Line, plot
 from loadtests.capacity.scalability import REACH, Fit, NotFitted, Point, fit
+from loadtests.capacity.workers import Scaling, cost
 from loadtests.instrument import Calibration, calibrate
 from loadtests.phase import Phase
 from loadtests.progress import Progress
 from loadtests.site import NotReady, Site
-from loadtests.trial import GeneratorFailed, Load, NoRoom, Outcome, conduct, try_one_message
+from loadtests.trial import GeneratorFailed, Load, NoRoom, conduct, try_one_message
 
+# Those of which this can start as many workers as it likes.
+_OURS = ("relay", "relay-no-dkim")
 _USERS = (1, 2, 4, 8, 16, 32)
 
 
@@ -72,14 +75,7 @@ def measure(site: Site, seconds: float, octets: int, progress: Progress) -> Swee
         for phase in Phase
         if fresh.measurement.phases[phase].count
     }
-    return Sweep(tuple(points), _cost(widest), _cost(fresh), phases, calibration)
-
-
-def _cost(outcome: Outcome) -> float:
-    looks = outcome.evidence.looks
-    if not outcome.measurement.accepted or not looks:
-        return 0.0
-    return (looks[-1].cpu_seconds - looks[0].cpu_seconds) / outcome.measurement.accepted
+    return Sweep(tuple(points), cost(widest), cost(fresh), phases, calibration)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -102,6 +98,12 @@ def main(arguments: Sequence[str]) -> int:
             with grounds.opened(options.target, known, None) as opened:
                 swept = measure(opened.site, options.seconds, options.size, progress)
                 name = opened.site.name
+            scaling = None
+            if options.target in _OURS:
+                signs = options.target == "relay"
+                scaling = workers.measure(
+                    signs=signs, seconds=options.seconds, octets=options.size, progress=progress
+                )
         if not swept.kept:
             raise NotReady(f"{name}: its processes are not ours to see, so nothing can be costed")
         costs = Costs.of(swept.kept, swept.fresh)
@@ -111,9 +113,10 @@ def main(arguments: Sequence[str]) -> int:
             options.messages_per_session,
             swept.calibration.usable_rate,
             workers=options.workers,
+            law=scaling.fitted.law if scaling else None,
         )
         fitted = fit(swept.points)
-        _write(options, name, swept, costs, made, fitted, arguments)
+        _write(options, name, swept, scaling, costs, made, fitted, arguments)
     except (NotReady, NotFitted, ProfileError, RelayNotReady, Missing) as error:
         sys.stderr.write(f"capacity: {error}\n")
         return ExitCode.USAGE
@@ -136,6 +139,7 @@ def _write(
     options: argparse.Namespace,
     name: str,
     swept: Sweep,
+    scaling: Scaling | None,
     costs: Costs,
     made: Plan,
     fitted: Fit,
@@ -169,6 +173,7 @@ def _write(
         "costs": asdict(costs),
         "plan": asdict(made),
         "fit": asdict(fitted),
+        "workers": asdict(scaling) if scaling else None,
     }
     (options.out / "planning.json").write_text(json.dumps(table), encoding="utf-8")
     page = Environment(
@@ -182,6 +187,7 @@ def _write(
         costs=costs,
         made=made,
         fitted=fitted,
+        scaling=scaling,
         plots=[Markup(drawn), Markup(sessions)],  # noqa: S704 - escaped where drawn
         facts=report.environment(["plan", *arguments]),
     )

@@ -10,6 +10,7 @@ import pytest
 from loadtests.instrument import InstrumentTooSmall, calibrate, demand, faults, null_site
 from loadtests.schedule import Schedule
 from loadtests.trial import Load, conduct
+from loadtests.watch import foreign_share
 
 CORE = max(os.sched_getaffinity(0))
 USERS = 20
@@ -43,6 +44,11 @@ def test_a_generator_that_is_starved_of_cpu_is_refused(busy_core: None) -> None:
     with null_site() as site:
         outcome = conduct(site, load)
     assert faults(outcome.measurement)
+
+
+def test_others_at_work_on_the_machine_are_seen(busy_core: None) -> None:
+    """Before a run begins, whoever is busy has no part in it."""
+    assert foreign_share(None) > 0.25
 
 
 def test_a_schedule_beyond_the_calibrated_generator_is_refused() -> None:

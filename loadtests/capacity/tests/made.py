@@ -31,6 +31,7 @@ def outcome(
     stalled: float = 0.0,
     growth: float = 0.0,
     sink: float = 0.1,
+    others: float = 0.0,
 ) -> Outcome:
     """A thousand messages in ten seconds, each taking so long."""
     measured = Measurement()
@@ -58,7 +59,9 @@ def outcome(
         measured,
         ledger,
         Histogram.of([seconds] * 1000),
-        evidence=Evidence(looks, is_relay_seen=True, is_sink_seen=ledger is not None),
+        evidence=Evidence(
+            looks, is_relay_seen=True, is_sink_seen=ledger is not None, foreign_share=others
+        ),
     )
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from loadtests.capacity.limiter import name_limiter
+from loadtests.capacity.limiter import disturbances, name_limiter
 from loadtests.capacity.objectives import STANDARD
 from loadtests.capacity.tests.made import outcome
 from loadtests.phase import Phase
@@ -32,6 +32,14 @@ def test_the_generator_comes_first() -> None:
     made = outcome(cpu=0.95)
     made.measurement.cpu_seconds = 9.9
     assert name_limiter(made, ()).name == "generator"
+
+
+def test_others_on_the_machine_are_named_and_not_the_service() -> None:
+    """A compiler beside it: what the service then did is not its capacity."""
+    made = outcome(cpu=0.95, seconds=2.0, others=0.8)
+    assert disturbances(made) == ("others on this machine used 0.80 cores",)
+    assert name_limiter(made, ()).name == "other load on this machine"
+    assert disturbances(outcome(others=0.1)) == ()
 
 
 def test_sessions_for_each_message_point_at_what_sessions_cost() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,9 @@ from hypothesis import strategies as st
 
 from loadtests.capacity.planning import Costs, curve, plan
 from loadtests.capacity.scalability import Law, NotFitted, fit
+from loadtests.capacity.tests.made import outcome
+from loadtests.capacity.workers import cost
+from loadtests.watch import Evidence
 
 SIZES = (1, 2, 4, 8, 16, 32)
 
@@ -50,6 +54,25 @@ def test_nothing_is_said_beyond_twice_the_measured_range() -> None:
         fit([(1, 10.0), (2, 19.0)])
     assert law.peak == pytest.approx(30)
     assert Law(100, 0.1, 0.0, 8).peak is None
+
+
+def test_the_cost_of_a_message_comes_from_the_services_processes() -> None:
+    """Half a core for ten seconds and a thousand messages: 5 ms each; unseen processes cost 0."""
+    seen = outcome(cpu=0.5)
+    assert cost(seen) == pytest.approx(0.005)
+    assert cost(replace(seen, evidence=Evidence())) == 0.0
+
+
+def test_more_workers_than_the_law_knows_are_marked() -> None:
+    """Up to what was measured it is a plan, up to twice that an extrapolation, then nothing."""
+    law, costs = Law(1000, 0.1, 0.0, 4), Costs(0.0, 0.001)
+    four, eight = (plan(5000, costs, 10, 1000, workers=n, law=law) for n in (4, 8))
+    assert not four.is_extrapolated
+    assert eight.is_extrapolated
+    # Contention: twice the workers do not halve the relays.
+    assert 2 * (eight.relays - 1) > four.relays - 1
+    with pytest.raises(NotFitted):
+        plan(5000, costs, 10, 1000, workers=9, law=law)
 
 
 def test_costs_of_sessions_and_messages_are_told_apart() -> None:

@@ -16,7 +16,7 @@ from loadtests.capacity.__main__ import judge, main
 from loadtests.capacity.objectives import BadObjectives
 from loadtests.capacity.plot import Line, plot
 from loadtests.capacity.report import environment, render
-from loadtests.capacity.search import Interval
+from loadtests.capacity.search import Interval, Verdict
 from loadtests.capacity.tests.made import session as made_session
 from loadtests.trial import INTERRUPTED, NoRoom
 
@@ -138,6 +138,8 @@ def test_exit_codes_tell_the_outcomes_apart() -> None:
     assert judge([replace(good, again=(Interval(90, 101),))]) is ExitCode.GOOD
     assert judge([replace(good, again=(Interval(10, 20),))]) is ExitCode.INCONCLUSIVE
     assert judge([good, made_session(low=0)]) is ExitCode.NOT_GOOD
+    met = replace(good.trials[0], verdict=Verdict.MET)
+    assert judge([replace(made_session(low=0), trials=(met,))]) is ExitCode.INCONCLUSIVE
     assert judge([replace(good, cut_off=INTERRUPTED)]) is ExitCode.INTERRUPTED
     assert judge([replace(good, cut_off="/books: no space left")]) is ExitCode.NO_ROOM
 
