@@ -152,9 +152,12 @@ def _measure(
     total = len(catalogue)
     notes = list(order.notes)
     trouble = ""
+    known: tuple[waivers.Waiver, ...] = ()
     try:
         chosen = catalogue.select(order.only) if order.only else None
-    except SelectionError as error:
+        if order.waivers is not None:
+            known = waivers.read(order.waivers, [row.id for row in catalogue])
+    except (SelectionError, ProfileError) as error:
         chosen = frozenset()
         conclusion = nothing_run(total, ExitCode.USAGE, f"usage error: {error}")
     else:
@@ -169,23 +172,18 @@ def _measure(
     )
     if not conclusion.headline:
         verdicts = [each.verdict for each in results]
-        applied = None
+        broken: tuple[str, ...] = ()
         if order.waivers is not None:
-            try:
-                known = waivers.read(order.waivers, [row.id for row in catalogue])
-            except ProfileError as error:
-                conclusion = nothing_run(total, ExitCode.USAGE, f"usage error: {error}")
-            else:
-                applied = waivers.apply(known, results, started_at.date())
-                notes += _told(applied)
-                verdicts = [
-                    Verdict.WARNING if each.requirement.id in applied.waived else each.verdict
-                    for each in results
-                ]
-        if not conclusion.headline:
-            conclusion = conclude(verdicts, trouble=trouble, harness_fault=_fault(collector))
-        if applied is not None and applied.broken:
-            sentence = f"the list of waivers is stale: {'; '.join(applied.broken)}"
+            applied = waivers.apply(known, results, started_at.date())
+            broken = applied.broken
+            notes += _told(applied)
+            verdicts = [
+                Verdict.WARNING if each.requirement.id in applied.waived else each.verdict
+                for each in results
+            ]
+        conclusion = conclude(verdicts, trouble=trouble, harness_fault=_fault(collector))
+        if broken:
+            sentence = f"the list of waivers is stale: {'; '.join(broken)}"
             conclusion = replace(conclusion, exit_code=ExitCode.NOT_CONFORMANT, headline=sentence)
     run = Run(
         started_at=started_at,

@@ -576,3 +576,37 @@ expires = 2099-01-01
         out = tmp_path / f"out{exit_code}"
         _, said = started(["-c", driver, str(checks), str(out), "GRT-01", ""])
         assert f"EXIT {exit_code}" in said, said
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "expected a readable file"),
+        ("[[waiver]]\nrequirement = 'GRT-01'\n", "line 1: waiver[0]: expected the keys"),
+    ],
+)
+def test_a_wrong_list_of_waivers_is_said_before_anything_runs(
+    text: str | None, message: str, tmp_path: Path
+) -> None:
+    """File, line and key, exit 2, and no relay was started for it."""
+    waivers, out = tmp_path / "waivers.toml", tmp_path / "out"
+    if text is not None:
+        waivers.write_text(text, encoding="utf-8")
+    command = ["-m", "conformance", "check", "--waivers", str(waivers), "--out", str(out)]
+    ended = read_back(*started(command), out)
+    assert ended.exit_code == 2, ended.said
+    headline = ended.results["conclusion"]["headline"]
+    assert str(waivers) in headline
+    assert message in headline
+    assert not ended.results["run"]["sanity"]
+
+
+def test_a_command_for_somebody_elses_relay_contradicts_itself(
+    tmp_path: Path, profile: Path
+) -> None:
+    """The profile says where the relay is, the option says to start one: one message, exit 2."""
+    out = tmp_path / "out"
+    command = ["-m", "conformance", "check", "--target", str(profile), "--out", str(out)]
+    ended = read_back(*started([*command, "--relay-command", "true"]), out)
+    assert ended.exit_code == 2, ended.said
+    assert "line 4: relay.kind: expected" in ended.results["conclusion"]["headline"]
