@@ -151,7 +151,7 @@ def _measure(
     collector = Collector(Progress(console, {row.id: row.group for row in catalogue}))
     total = len(catalogue)
     notes = list(order.notes)
-    trouble = ""
+    trouble = to_waive = ""
     known: tuple[waivers.Waiver, ...] = ()
     try:
         chosen = catalogue.select(order.only) if order.only else None
@@ -171,19 +171,20 @@ def _measure(
         catalogue, chosen, collector.outcomes, collector.whole_examination(), collector.with_check
     )
     if not conclusion.headline:
-        verdicts = [each.verdict for each in results]
-        broken: tuple[str, ...] = ()
-        if order.waivers is not None:
-            applied = waivers.apply(known, results, started_at.date())
-            broken = applied.broken
+        applied = waivers.apply(known, results, started_at.date())
+        if order.command == "check":
             notes += _told(applied)
-            verdicts = [
-                Verdict.WARNING if each.requirement.id in applied.waived else each.verdict
-                for each in results
-            ]
+            to_waive = applied.proposals
+        verdicts = [
+            Verdict.WARNING if each.requirement.id in applied.waived else each.verdict
+            for each in results
+        ]
         conclusion = conclude(verdicts, trouble=trouble, harness_fault=_fault(collector))
-        if broken:
-            sentence = f"the list of waivers is stale: {'; '.join(broken)}"
+        if applied.waived:
+            waived = f"{conclusion.headline}; waived: {', '.join(sorted(applied.waived))}"
+            conclusion = replace(conclusion, headline=waived)
+        if applied.broken:
+            sentence = f"the list of waivers is stale: {'; '.join(applied.broken)}"
             conclusion = replace(conclusion, exit_code=ExitCode.NOT_CONFORMANT, headline=sentence)
     run = Run(
         started_at=started_at,
@@ -195,6 +196,7 @@ def _measure(
         sanity_transcripts=tuple(collector.sanity_transcripts),
         token=run_token(),
         order=_ordered(order),
+        to_waive=to_waive,
     )
     if run.caveat and conclusion.exit_code is not ExitCode.USAGE:
         conclusion = replace(conclusion, headline=f"{conclusion.headline}; {run.caveat}")
@@ -296,7 +298,8 @@ def _trouble(collector: Collector, status: int) -> str:
         return f"the target does not answer: {first.trouble}"
     if first.stage < Stage.ACCEPTED:
         return f"the sanity dialogue did not get through: {first.trouble}"
-    if last.stage < first.stage and last.is_throttled:
+    # Who refuses connections is away; who signs us in and takes no more mail is not.
+    if last.stage == Stage.AUTHENTICATED < first.stage and last.is_throttled:
         return f"the last sanity dialogue was put off: {last.trouble}"
     if last.stage < first.stage:
         return f"the target no longer answered at the end: {last.trouble}"

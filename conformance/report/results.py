@@ -74,6 +74,7 @@ class Run:
 
     Attributes:
         token: The mark in everything that the run sent.
+        to_waive: The entries that a list of waivers lacks, to be signed and pasted.
     """
 
     started_at: datetime
@@ -85,6 +86,7 @@ class Run:
     sanity_transcripts: tuple[Mapping[str, object], ...] = ()
     token: str = ""
     order: Ordered = Ordered()
+    to_waive: str = ""
 
     @property
     def caveat(self) -> str:

@@ -561,7 +561,8 @@ def test_fails():
         encoding="utf-8",
     )
     waivers = tmp_path / "waivers.toml"
-    driver = DRIVER.replace("only=tuple", f"waivers=Path({str(waivers)!r}), only=tuple")
+    more = f"command='check', waivers=Path({str(waivers)!r}), only=tuple"
+    driver = DRIVER.replace("only=tuple", more)
     entry = """
 [[waiver]]
 requirement = "GRT-01"
@@ -576,6 +577,9 @@ expires = 2099-01-01
         out = tmp_path / f"out{exit_code}"
         _, said = started(["-c", driver, str(checks), str(out), "GRT-01", ""])
         assert f"EXIT {exit_code}" in said, said
+        assert ("waived: GRT-01" in said) == (exit_code == 0)
+        is_proposed = '[[waiver]]\nrequirement = "GRT-01"\nfails = "a greeting"\n' in said
+        assert is_proposed == (exit_code == 1)
 
 
 @pytest.mark.parametrize(
