@@ -75,6 +75,7 @@ class Order:
         pytest_arguments: Handed on to pytest.
         plugins: The pytest plugins that bring the fixture `target` and its world.
         checks: Files or folders with checks; empty is all there are.
+        fault: Why nothing is judged, such as a control sample that failed; "" if nothing is wrong.
         notes: What the report is to say besides, such as the control samples of the instrument.
     """
 
@@ -90,6 +91,7 @@ class Order:
     pytest_arguments: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ("fixtures.plugin",)
     checks: tuple[Path, ...] = ()
+    fault: str = ""
     notes: tuple[str, ...] = ()
     catalogue: Path = field(default=DIRECTORY)
 
@@ -161,10 +163,12 @@ def _measure(
         chosen = frozenset()
         conclusion = nothing_run(total, ExitCode.USAGE, f"usage error: {error}")
     else:
-        status, said = _run_pytest(order, collector)
+        status, said = (pytest.ExitCode.OK, "") if order.fault else _run_pytest(order, collector)
         early = _early_end(status, collector.usage_error or said, total)
         trouble = _trouble(collector, status)
         conclusion = (not collector.faults and early) or Conclusion(ExitCode.CONFORMANT, "", {})
+        if order.fault:
+            conclusion = nothing_run(total, ExitCode.HARNESS_FAULT, f"harness fault: {order.fault}")
         if status == pytest.ExitCode.INTERNAL_ERROR or collector.faults:
             notes += [*collector.faults, redacted(said, SECRETS)]
     results = judged(
@@ -208,6 +212,7 @@ def _ordered(order: Order) -> Ordered:
         command=order.command,
         target=order.target or "",
         relay_command=order.relay_command or "",
+        loop=order.loop or "",
         patience_seconds=order.patience_seconds,
         arguments=order.pytest_arguments,
     )

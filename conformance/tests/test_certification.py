@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from conformance.__main__ import main
 from conformance.report import archive
+from conformance.selfcheck import instrument
 from conformance.tests.odd_targets import odd_target
 from fixtures import toml_table
 from fixtures.profile import PROFILES
@@ -614,3 +616,16 @@ def test_a_command_for_somebody_elses_relay_contradicts_itself(
     ended = read_back(*started([*command, "--relay-command", "true"]), out)
     assert ended.exit_code == 2, ended.said
     assert "line 4: relay.kind: expected" in ended.results["conclusion"]["headline"]
+
+
+def test_a_dead_instrument_judges_nobody(
+    tmp_path: Path, profile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a control sample fails, nothing is sent to the target, and the files say why; exit 4."""
+    out = tmp_path / "out"
+    monkeypatch.setattr(instrument, "trouble", lambda: "the broken relay x was not noticed")
+    code = main(["certify", "--target", str(profile), "--only", "GRT-01", "--out", str(out)])
+    assert code == 4
+    results = archive.load(out / "results.json")
+    assert "x was not noticed" in results["conclusion"]["headline"]
+    assert not results["run"]["sanity"]
