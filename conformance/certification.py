@@ -75,6 +75,7 @@ class Order:
         pytest_arguments: Handed on to pytest.
         plugins: The pytest plugins that bring the fixture `target` and its world.
         checks: Files or folders with checks; empty is all there are.
+        fault: Why nothing is judged, such as a control sample that failed; "" if nothing is wrong.
         notes: What the report is to say besides, such as the control samples of the instrument.
     """
 
@@ -90,6 +91,7 @@ class Order:
     pytest_arguments: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ("fixtures.plugin",)
     checks: tuple[Path, ...] = ()
+    fault: str = ""
     notes: tuple[str, ...] = ()
     catalogue: Path = field(default=DIRECTORY)
 
@@ -151,40 +153,41 @@ def _measure(
     collector = Collector(Progress(console, {row.id: row.group for row in catalogue}))
     total = len(catalogue)
     notes = list(order.notes)
-    trouble = ""
+    trouble = to_waive = ""
+    known: tuple[waivers.Waiver, ...] = ()
     try:
         chosen = catalogue.select(order.only) if order.only else None
-    except SelectionError as error:
+        if order.waivers is not None:
+            known = waivers.read(order.waivers, [row.id for row in catalogue])
+    except (SelectionError, ProfileError) as error:
         chosen = frozenset()
         conclusion = nothing_run(total, ExitCode.USAGE, f"usage error: {error}")
     else:
-        status, said = _run_pytest(order, collector)
+        status, said = (pytest.ExitCode.OK, "") if order.fault else _run_pytest(order, collector)
         early = _early_end(status, collector.usage_error or said, total)
         trouble = _trouble(collector, status)
         conclusion = (not collector.faults and early) or Conclusion(ExitCode.CONFORMANT, "", {})
+        if order.fault:
+            conclusion = nothing_run(total, ExitCode.HARNESS_FAULT, f"harness fault: {order.fault}")
         if status == pytest.ExitCode.INTERNAL_ERROR or collector.faults:
             notes += [*collector.faults, redacted(said, SECRETS)]
     results = judged(
         catalogue, chosen, collector.outcomes, collector.whole_examination(), collector.with_check
     )
     if not conclusion.headline:
-        verdicts = [each.verdict for each in results]
-        applied = None
-        if order.waivers is not None:
-            try:
-                known = waivers.read(order.waivers, [row.id for row in catalogue])
-            except ProfileError as error:
-                conclusion = nothing_run(total, ExitCode.USAGE, f"usage error: {error}")
-            else:
-                applied = waivers.apply(known, results, started_at.date())
-                notes += _told(applied)
-                verdicts = [
-                    Verdict.WARNING if each.requirement.id in applied.waived else each.verdict
-                    for each in results
-                ]
-        if not conclusion.headline:
-            conclusion = conclude(verdicts, trouble=trouble, harness_fault=_fault(collector))
-        if applied is not None and applied.broken:
+        applied = waivers.apply(known, results, started_at.date())
+        if order.command == "check":
+            notes += _told(applied)
+            to_waive = applied.proposals
+        verdicts = [
+            Verdict.WARNING if each.requirement.id in applied.waived else each.verdict
+            for each in results
+        ]
+        conclusion = conclude(verdicts, trouble=trouble, harness_fault=_fault(collector))
+        if applied.waived:
+            waived = f"{conclusion.headline}; waived: {', '.join(sorted(applied.waived))}"
+            conclusion = replace(conclusion, headline=waived)
+        if applied.broken:
             sentence = f"the list of waivers is stale: {'; '.join(applied.broken)}"
             conclusion = replace(conclusion, exit_code=ExitCode.NOT_CONFORMANT, headline=sentence)
     run = Run(
@@ -197,6 +200,7 @@ def _measure(
         sanity_transcripts=tuple(collector.sanity_transcripts),
         token=run_token(),
         order=_ordered(order),
+        to_waive=to_waive,
     )
     if run.caveat and conclusion.exit_code is not ExitCode.USAGE:
         conclusion = replace(conclusion, headline=f"{conclusion.headline}; {run.caveat}")
@@ -208,6 +212,7 @@ def _ordered(order: Order) -> Ordered:
         command=order.command,
         target=order.target or "",
         relay_command=order.relay_command or "",
+        loop=order.loop or "",
         patience_seconds=order.patience_seconds,
         arguments=order.pytest_arguments,
     )

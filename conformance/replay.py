@@ -74,6 +74,7 @@ class Earlier:
             only=tuple(self.run["selection"]) if self.is_passive else (self.requirement,),
             target=ordered["target"] or None,
             relay_command=ordered["relay_command"] or None,
+            loop=ordered["loop"] or None,
             patience_seconds=ordered["patience_seconds"],
             pytest_arguments=arguments,
             plugins=("fixtures.plugin", single_check.__name__),

@@ -109,6 +109,8 @@ def tell(clean: Results, files: Sequence[Path], console: Console) -> None:
             console.print(Text(f"    {label}: {text}"))
     if len(needing) > _SHOWN:
         console.print(f"... and {len(needing) - _SHOWN} more, all in the report")
+    if clean.run.to_waive:
+        console.print(Text(f"To waive what is left, sign and paste:\n\n{clean.run.to_waive}"))
     counts = clean.conclusion.counts
     console.print(", ".join(f"{number} {each.value}" for each, number in counts.items() if number))
     if clean.run.duration_seconds > _LONG_SECONDS:

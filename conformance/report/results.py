@@ -57,6 +57,7 @@ class Ordered:
         command: "certify" or "check".
         target: The profile, "" for the relay that comes along.
         relay_command: What started the relay in the place of the embedded one, or "".
+        loop: The event loop of the embedded relay, "" left it to the profile.
         patience_seconds: None left it to the profile.
         arguments: What went to pytest, seeds among it.
     """
@@ -64,6 +65,7 @@ class Ordered:
     command: str = "certify"
     target: str = ""
     relay_command: str = ""
+    loop: str = ""
     patience_seconds: float | None = None
     arguments: tuple[str, ...] = ()
 
@@ -74,6 +76,7 @@ class Run:
 
     Attributes:
         token: The mark in everything that the run sent.
+        to_waive: The entries that a list of waivers lacks, to be signed and pasted.
     """
 
     started_at: datetime
@@ -85,6 +88,7 @@ class Run:
     sanity_transcripts: tuple[Mapping[str, object], ...] = ()
     token: str = ""
     order: Ordered = Ordered()
+    to_waive: str = ""
 
     @property
     def caveat(self) -> str:

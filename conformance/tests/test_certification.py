@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from conformance.__main__ import main
 from conformance.report import archive
+from conformance.selfcheck import instrument
 from conformance.tests.odd_targets import odd_target
 from fixtures import toml_table
 from fixtures.profile import PROFILES
@@ -561,7 +563,8 @@ def test_fails():
         encoding="utf-8",
     )
     waivers = tmp_path / "waivers.toml"
-    driver = DRIVER.replace("only=tuple", f"waivers=Path({str(waivers)!r}), only=tuple")
+    more = f"command='check', waivers=Path({str(waivers)!r}), only=tuple"
+    driver = DRIVER.replace("only=tuple", more)
     entry = """
 [[waiver]]
 requirement = "GRT-01"
@@ -576,3 +579,53 @@ expires = 2099-01-01
         out = tmp_path / f"out{exit_code}"
         _, said = started(["-c", driver, str(checks), str(out), "GRT-01", ""])
         assert f"EXIT {exit_code}" in said, said
+        assert ("waived: GRT-01" in said) == (exit_code == 0)
+        is_proposed = '[[waiver]]\nrequirement = "GRT-01"\nfails = "a greeting"\n' in said
+        assert is_proposed == (exit_code == 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "expected a readable file"),
+        ("[[waiver]]\nrequirement = 'GRT-01'\n", "line 1: waiver[0]: expected the keys"),
+    ],
+)
+def test_a_wrong_list_of_waivers_is_said_before_anything_runs(
+    text: str | None, message: str, tmp_path: Path
+) -> None:
+    """File, line and key, exit 2, and no relay was started for it."""
+    waivers, out = tmp_path / "waivers.toml", tmp_path / "out"
+    if text is not None:
+        waivers.write_text(text, encoding="utf-8")
+    command = ["-m", "conformance", "check", "--waivers", str(waivers), "--out", str(out)]
+    ended = read_back(*started(command), out)
+    assert ended.exit_code == 2, ended.said
+    headline = ended.results["conclusion"]["headline"]
+    assert str(waivers) in headline
+    assert message in headline
+    assert not ended.results["run"]["sanity"]
+
+
+def test_a_command_for_somebody_elses_relay_contradicts_itself(
+    tmp_path: Path, profile: Path
+) -> None:
+    """The profile says where the relay is, the option says to start one: one message, exit 2."""
+    out = tmp_path / "out"
+    command = ["-m", "conformance", "check", "--target", str(profile), "--out", str(out)]
+    ended = read_back(*started([*command, "--relay-command", "true"]), out)
+    assert ended.exit_code == 2, ended.said
+    assert "line 4: relay.kind: expected" in ended.results["conclusion"]["headline"]
+
+
+def test_a_dead_instrument_judges_nobody(
+    tmp_path: Path, profile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a control sample fails, nothing is sent to the target, and the files say why; exit 4."""
+    out = tmp_path / "out"
+    monkeypatch.setattr(instrument, "trouble", lambda: "the broken relay x was not noticed")
+    code = main(["certify", "--target", str(profile), "--only", "GRT-01", "--out", str(out)])
+    assert code == 4
+    results = archive.load(out / "results.json")
+    assert "x was not noticed" in results["conclusion"]["headline"]
+    assert not results["run"]["sanity"]

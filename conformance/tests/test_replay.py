@@ -19,7 +19,7 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("earlier")
     order = ["-m", "conformance", "check", "--only", "CTL-01,CTL-02,RPL-01", "--out", str(out)]
     seed = ["--", "-p", "pytest_randomly", "--randomly-seed=7"]
-    code, said = started([*order, "--patience", "1.5", *seed])
+    code, said = started([*order, "--patience", "1.5", "--loop", "asyncio", *seed])
     assert code == 0, said
     return out / "results.json"
 
@@ -48,6 +48,7 @@ def test_a_requirement_is_run_again_alone_and_alike(earlier: Path, tmp_path: Pat
     first, second = (archive.load(one)["run"]["order"] for one in (earlier, out / "results.json"))
     assert second == first
     assert first["patience_seconds"] == 1.5
+    assert first["loop"] == "asyncio"
     assert "--randomly-seed=7" in first["arguments"]
 
 
