@@ -113,9 +113,10 @@ def tell(clean: Results, files: Sequence[Path], console: Console) -> None:
         console.print(Text(f"To waive what is left, sign and paste:\n\n{clean.run.to_waive}"))
     counts = clean.conclusion.counts
     console.print(", ".join(f"{number} {each.value}" for each, number in counts.items() if number))
-    if clean.run.duration_seconds > _LONG_SECONDS:
+    slowest = clean.slowest(3)
+    if slowest and clean.run.duration_seconds > _LONG_SECONDS:
         slow = ", ".join(
-            f"{seconds:.1f} s {check.rpartition('::')[2]}" for check, seconds in clean.slowest(3)
+            f"{seconds:.1f} s {check.rpartition('::')[2]}" for check, seconds in slowest
         )
         console.print(Text(f"took {clean.run.duration_seconds:.0f} s; slowest: {slow}"))
     is_green = clean.conclusion.exit_code is ExitCode.CONFORMANT

@@ -19,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from conformance.catalogue import Catalogue
+from conformance.passive import RULE_IDS
 from conformance.selfcheck.broken_relay import UNBROKEN
 from conformance.selfcheck.coverage import render
 from conformance.selfcheck.mutations import MUTATIONS
@@ -76,12 +77,17 @@ def samples(names: Sequence[str]) -> list[Sample]:
 
 def _controls(names: Sequence[str]) -> list[Sample]:
     """Return samples of the unbroken relay, one for each group that these mutations name."""
+    named = {
+        requirement
+        for mutation in map(MUTATIONS.__getitem__, names)
+        for requirement in (*mutation.requirements, *mutation.traffic)
+    }
+    # Rules that judge every reply have no check of their own: they go with all the others.
+    rules = named.intersection(RULE_IDS)
     groups: dict[str, set[str]] = {}
-    for name in names:
-        mutation = MUTATIONS[name]
-        for requirement in (*mutation.requirements, *mutation.traffic):
-            groups.setdefault(requirement.partition("-")[0], set()).add(requirement)
-    return [Sample.unbroken(group) for group in groups.values()]
+    for requirement in sorted(named - rules):
+        groups.setdefault(requirement.partition("-")[0], set()).add(requirement)
+    return [Sample.unbroken(group | rules) for group in groups.values() or [rules]]
 
 
 def _trials(samples: Sequence[Sample], jobs: int) -> Iterator[Trial]:
@@ -129,7 +135,8 @@ def _tell(trial: Trial) -> None:
 
 def _name(sample: Sample) -> str:
     if sample.name == UNBROKEN:
-        return f"control {sample.requirements[0].partition('-')[0]}"
+        groups = {each.partition("-")[0] for each in sample.requirements if each not in RULE_IDS}
+        return f"control {', '.join(sorted(groups)) or 'RPL'}"
     if sample.is_control:
         return f"control beside {sample.name}"
     return f"{','.join(sample.requirements)} {sample.name}"

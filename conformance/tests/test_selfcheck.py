@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from conformance.catalogue import Catalogue, Requirement
+from conformance.passive import RULE_IDS
 from conformance.report.results import RequirementResult, Results, Run
 from conformance.selfcheck import __main__ as selfcheck
 from conformance.selfcheck import broken_relay, fit, instrument, mutations, trial
@@ -168,6 +169,14 @@ def test_mutations_are_also_judged_by_what_they_do_not_break() -> None:
     assert len(beside.requirements) >= 10
     assert not any(name.startswith("CTL-") for name in beside.requirements)
     assert beside in selfcheck.samples(["rset-does-nothing"])
+
+
+def test_every_control_has_a_check_to_run() -> None:
+    """Rules that judge every reply go with the checks of other groups: alone they judge nothing."""
+    controls = [each for each in selfcheck.samples(list(MUTATIONS)) if each.name == UNBROKEN]
+    assert all(set(each.requirements) - set(RULE_IDS) for each in controls)
+    named = {name for each in MUTATIONS.values() for name in each.requirements}
+    assert named <= {name for each in controls for name in each.requirements}
 
 
 def test_no_mutation_hides_another() -> None:
