@@ -252,6 +252,16 @@ def model(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def tls(session: nox.Session) -> None:
+    """The handshake table of TLS-13 to TLS-19, and both TLS races in 500 sessions on both loops."""
+    install(session, "suite")
+    session.run("python", "-m", "conformance.rfc3207.handshake_table", *session.posargs)
+    races = "behind_starttls or flight_of_finished"
+    where = "reference_relay/submission/tests/test_connection.py"
+    session.run("pytest", "-v", "--tls-sessions", "500", "-k", races, where)
+
+
+@nox.session(default=False)
 def abuse(session: nox.Session) -> None:
     """Five kinds of abuse beside an honest client: its rate, memory, what abusers hear."""
     install(session, "suite")

@@ -9,26 +9,48 @@ from typing import Final
 
 from fake_dns.message import Delivery
 from fake_dns.responder import Respond, Response
+from fake_dns.wire import MAX_MESSAGE_OCTETS
 
 # RFC 7766 §6.2.3 asks for seconds; long enough for a test that thinks between two questions.
 IDLE_SECONDS: Final = 30.0
 # A client that sends and never reads: beyond this much unsent, reading waits for it.
 UNSENT_OCTETS: Final = 256 * 1024
+# Ours: as many questions are answered before the loop sees to connections and replies held back.
+MORE_AT_ONCE: Final = 31
 # SO_LINGER on, for 0 seconds: closing sends a reset instead of an end.
 _RESETTING: Final = struct.pack("ii", 1, 0)
 
 
 class Datagrams(asyncio.DatagramProtocol):
-    """Every client of one UDP socket."""
+    """Every client of one UDP socket.
 
-    def __init__(self, respond: Respond) -> None:
+    Args:
+        respond: What answers a packet.
+        waiting: The socket, where the loop reads one datagram a turn: the others that wait are
+            read here, and the loop turns once for all of them.
+    """
+
+    def __init__(self, respond: Respond, waiting: socket.socket | None = None) -> None:
         self._respond: Final = respond
+        self._waiting: Final = waiting
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]  # typeshed: BaseTransport
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self._answer(data, addr)
+        if self._waiting is None:
+            return
+        for _ in range(MORE_AT_ONCE):
+            try:
+                packet, client = self._waiting.recvfrom(MAX_MESSAGE_OCTETS)
+            except OSError:
+                # None is left, or the last answer met a client that has gone.
+                return
+            self._answer(packet, client)
+
+    def _answer(self, data: bytes, addr: tuple[str, int]) -> None:
         response = self._respond(data, addr[:2])
         if response is None or self._transport is None:
             return

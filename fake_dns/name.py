@@ -88,7 +88,7 @@ class Name:
     @property
     def text(self) -> str:
         """Presentation form without the final dot; `.` for the root."""
-        return ".".join(_escaped(label) for label in self.labels) or "."
+        return ".".join(label_text(label) for label in self.labels) or "."
 
     @property
     def absolute_text(self) -> str:
@@ -100,7 +100,7 @@ class Name:
         if not self.is_within(origin) or not origin.labels:
             return self.absolute_text
         below = self.labels[: len(self.labels) - len(origin.labels)]
-        return ".".join(_escaped(label) for label in below) or "@"
+        return ".".join(label_text(label) for label in below) or "@"
 
     def is_within(self, ancestor: Name) -> bool:
         """Whether this is `ancestor` or a name below it."""
@@ -171,7 +171,8 @@ def _unescape(octets: bytes, position: int, text: str) -> tuple[int, int]:
     return octets[position], position + 1
 
 
-def _escaped(label: bytes) -> str:
+def label_text(label: bytes) -> str:
+    """Presentation form of one label (RFC 1035 §5.1)."""
     if _PLAIN_LABEL.fullmatch(label):
         return label.decode("ascii")
     return "".join(

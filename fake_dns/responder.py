@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from fake_dns import wire
@@ -18,15 +18,13 @@ from fake_dns.fault import staleness
 from fake_dns.fault_book import FaultBook, Origin
 from fake_dns.message import EDNS, Delivery, Reply, Request, Transport
 from fake_dns.misbehaviour import misbehave
+from fake_dns.packed_answers import PackedAnswers
 from fake_dns.query_log import Entry
 from fake_dns.wire import Rejected
 from fake_dns.zone_set import Publication, ZoneSet
 
 # DNS Flag Day 2020: fits every path MTU without fragments.
 DEFAULT_UDP_OCTETS: Final = 1232
-# Some 4 MB of packed answers; clients with changing bits (cookies, 0x20) would fill any size.
-MAX_CACHED: Final = 8192
-MAX_CACHED_QUERY_OCTETS: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +48,6 @@ Respond = Callable[[bytes, tuple[str, int]], bytes | Response | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Packed:
-    """A true reply without id and flags, its flags for every RD and CD, and what the log keeps."""
-
-    flags: tuple[bytes, bytes, bytes, bytes]
-    tail: bytes
-    name: str
-    type: str
-    rcode: str
-    edns_octets: int | None
-    is_in_zone: bool
-
-
-@dataclass(slots=True)
 class _View:
     """The zones as one server shows them, until when, and the answers packed from them."""
 
@@ -70,9 +55,7 @@ class _View:
     zones: ZoneSet
     start: float
     end: float
-    # By transport and AD, then by the question behind id and flags.
-    packed: dict[tuple[Transport, int], dict[bytes, _Packed]] = field(default_factory=dict)
-    count: int = 0
+    packed: PackedAnswers
 
 
 class Responder:
@@ -121,14 +104,12 @@ class Responder:
         """Answer one packet, whatever it holds; None when it deserves or gets no reply."""
         now = self._now()
         view = self._view(server, now)
-        if not self._faults and len(packet) > 12 and not packet[2] & 0xF8:
-            of_kind = view.packed.get((transport, packet[3] & 0x20))
-            if of_kind is not None and (packed := of_kind.get(packet[4:])) is not None:
-                self.counters["answered"] += 1
-                asked = (packed.name, packed.type, transport, server, client)
-                self._log.record((*asked, packed.rcode, packed.edns_octets, packed.is_in_zone, now))
-                flags = packed.flags[packet[2] & 1 | (packet[3] & 0x10) >> 3]
-                return packet[:2] + flags + packed.tail
+        if not self._faults and (found := view.packed.find(packet, transport)) is not None:
+            octets, (name, type, rcode, edns_octets, is_in_zone) = found
+            self.counters["answered"] += 1
+            asked = (name, type, transport, server, client)
+            self._log.record((*asked, rcode, edns_octets, is_in_zone, now))
+            return octets
         match wire.decode(packet):
             case None:
                 self.counters["dropped"] += 1
@@ -150,7 +131,8 @@ class Responder:
         view = self._views.get(server)
         if view is None or view.publication is not publication or not view.start <= now < view.end:
             zones = publication.zones.at(server, now)
-            view = _View(publication, zones, *publication.zones.unchanged_around(now))
+            span = publication.zones.unchanged_around(now)
+            view = _View(publication, zones, *span, PackedAnswers(zones))
             self._views[server] = view
         return view
 
@@ -175,16 +157,8 @@ class Responder:
         if reply.delay_seconds > 0 or reply.delivery is not Delivery.WHOLE:
             return Response(octets, reply.delay_seconds, reply.delivery)
         if fault is None and origin.server not in self._caches:
-            kept = _Packed(
-                _all_flags(octets),
-                octets[4:],
-                name,
-                request.type,
-                reply.rcode.name,
-                _payload(request.edns),
-                is_in_zone,
-            )
-            _keep(view, origin.transport, packet, kept)
+            said = (name, request.type, reply.rcode.name, _payload(request.edns), is_in_zone)
+            view.packed.keep(packet, origin.transport, request, reply, octets, said)
         return octets
 
     def _true_reply(self, request: Request, server: str, view: _View, now: float) -> Reply:
@@ -202,28 +176,6 @@ class Responder:
                 asked = _payload(request.edns) or 0
                 limit = min(self.udp_octets, max(wire.CLASSIC_UDP_OCTETS, asked))
         return wire.encode(request, reply, limit, self.udp_octets)
-
-
-def _keep(view: _View, transport: Transport, packet: bytes, packed: _Packed) -> None:
-    """Keep a reply for every query that differs in id, RD and CD alone."""
-    if len(packet) > MAX_CACHED_QUERY_OCTETS:
-        return
-    if view.count >= MAX_CACHED:
-        view.packed.clear()
-        view.count = 0
-    view.packed.setdefault((transport, packet[3] & 0x20), {})[packet[4:]] = packed
-    view.count += 1
-
-
-def _all_flags(octets: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    """The flags of a reply for every RD and CD, in the order in which `respond` counts."""
-    high, low = octets[2] & 0xFE, octets[3] & 0xEF
-    return (
-        bytes((high, low)),
-        bytes((high | 1, low)),
-        bytes((high, low | 0x10)),
-        bytes((high | 1, low | 0x10)),
-    )
 
 
 def _payload(edns: EDNS | None) -> int | None:

@@ -44,8 +44,10 @@ class Server:
         by_datagram = self._responder.channel(one.server, Transport.UDP)
         by_stream = self._responder.channel(one.server, Transport.TCP)
         by_tls = self._responder.channel(one.server, Transport.TLS)
+        reads_one_a_turn = isinstance(loop, asyncio.SelectorEventLoop)
+        waiting = one.udp if reads_one_a_turn else None
         transport, _ = await loop.create_datagram_endpoint(
-            lambda: Datagrams(by_datagram), sock=one.udp
+            lambda: Datagrams(by_datagram, waiting), sock=one.udp
         )
         self._datagrams.append(transport)
         listener = await loop.create_server(

@@ -122,6 +122,10 @@ class Zone:
             table["authentic"] = True
         return {**table, "records": zone_file.write_records(self.record_sets, self.origin)}
 
+    def has(self, key: Key) -> bool:
+        """Whether something is written at this very name or below it."""
+        return self._tree.has(key)
+
     def lookup(self, name: Name, type: str) -> Lookup:
         """Say what the zone knows about a name within it; `ANY` asks for every type."""
         return self._tree.lookup(name, type)

@@ -49,6 +49,10 @@ class ZoneSet:
         candidates = (self._by_origin.get(key[start:]) for start in range(1, len(key) + 1))
         return next((zone for zone in candidates if zone is not None), None)
 
+    def has_origin(self, key: Key) -> bool:
+        """Whether a zone begins at exactly this name."""
+        return key in self._by_origin
+
     def get(self, origin: Name) -> Zone | None:
         """Find the zone with exactly this origin."""
         return self._by_origin.get(origin.key)

@@ -104,6 +104,10 @@ class ZoneTree:
         """The sets at the origin, by type."""
         return self._nodes[self._origin.key]
 
+    def has(self, key: Key) -> bool:
+        """Whether there is a node of this name."""
+        return key in self._nodes
+
     def lookup(self, name: Name, type: str) -> Lookup:
         """Say what the zone knows about a name within it; `ANY` asks for every type."""
         key, depth = name.key, len(self._origin.labels)
