@@ -94,6 +94,10 @@ class PasswordVerifier:
         self._running: dict[bytes, asyncio.Future[bool]] = {}
         self._generation = 0
 
+    def remembers(self, password_hash: str, username: bytes, password: bytes) -> bool:
+        """Tell whether `verify` has found these right before, and would again without waiting."""
+        return self._is_verified(self._credential(password_hash, username, password))
+
     async def verify(self, password_hash: str | None, username: bytes, password: bytes) -> bool:
         """Tell whether the password is the one behind the hash.
 
@@ -107,9 +111,7 @@ class PasswordVerifier:
             HashPoolFull: The waiting line is full, or there is no memory or thread for the check.
         """
         credential = self._credential(password_hash, username, password)
-        # The digest is keyed with a secret, so the time of this look-up tells nothing about it.
-        if credential in self._verified:
-            self._verified.move_to_end(credential)
+        if self._is_verified(credential):
             return True
         # Many sessions of one client start at once: they share one check.
         running = self._running.get(credential)
@@ -127,6 +129,13 @@ class PasswordVerifier:
     def close(self) -> None:
         """Stop the threads; checks that still wait are cancelled."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _is_verified(self, credential: bytes) -> bool:
+        # The digest is keyed with a secret, so the time of this look-up tells nothing about it.
+        if credential not in self._verified:
+            return False
+        self._verified.move_to_end(credential)
+        return True
 
     def _credential(self, password_hash: str | None, username: bytes, password: bytes) -> bytes:
         digest = hashlib.blake2b(key=self._key, digest_size=32)

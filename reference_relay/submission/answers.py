@@ -21,7 +21,7 @@ from reference_relay.smtp.reply import Reply
 from reference_relay.smtp.server_session import ServerSession
 from reference_relay.submission import accept
 from reference_relay.submission.context import SubmissionContext
-from reference_relay.submission.sign_in import sign_in
+from reference_relay.submission.sign_in import sign_in, sign_in_at_once
 
 _log = logging.getLogger(__name__)
 
@@ -137,6 +137,10 @@ class Answers:
         )
         self._commit(message)
 
+    def remembered(self, event: AuthenticationRequested) -> Account | None:
+        """Return the account that AUTH opens, if that is known without waiting."""
+        return sign_in_at_once(self._context, self._endpoint, event.credentials, self._address)
+
     async def authentication(self, event: AuthenticationRequested) -> Reply | None:
         """Answer AUTH; a reply that is returned has to end the session instead."""
         context = self._context
@@ -145,7 +149,12 @@ class Answers:
             self.log("authentication-refused", f"reply={str(verdict)!a}")
             self._session.reject(verdict)
             return None
-        username = verdict.user.username
+        return self.let_in(verdict)
+
+    def let_in(self, account: Account) -> Reply | None:
+        """Answer AUTH with yes; a reply that is returned has to end the session instead."""
+        context = self._context
+        username = account.user.username
         full = context.guard.admit_user(username, context.limits)
         if full is not None:
             context.counters.refuse_session("user")

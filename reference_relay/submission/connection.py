@@ -274,6 +274,10 @@ class Connection(asyncio.BufferedProtocol):
                     self._is_answering = True
                     answers.content(event, cipher)
                     self._is_answering = False
+                case AuthenticationRequested() if account := answers.remembered(event):
+                    if (farewell := answers.let_in(account)) is not None:
+                        self._say_farewell(farewell)
+                        return
                 case AuthenticationRequested():
                     self._task = self._loop.create_task(self._authenticate(event, answers))
                     self._task.add_done_callback(self._authentication_ended)

@@ -46,6 +46,10 @@ class CommitsMail(Protocol):
 class VerifiesPasswords(Protocol):
     """The password check, as far as submission knows it."""
 
+    def remembers(self, password_hash: str, username: bytes, password: bytes) -> bool:
+        """Tell whether the password is known to fit, without any work; False is no verdict."""
+        ...
+
     async def verify(self, password_hash: str | None, username: bytes, password: bytes) -> bool:
         """Tell whether the password fits; None as hash is an unknown user and costs the same."""
         ...

@@ -58,6 +58,31 @@ async def sign_in(
     return account
 
 
+def sign_in_at_once(
+    context: SubmissionContext, endpoint: Endpoint, credentials: Credentials, address: str
+) -> Account | None:
+    """Return the account if nothing has to be waited for; None is no verdict but `sign_in`'s task.
+
+    Clients that connect anew for each message sign in with what was verified before: then a task
+    for the answer would cost more than the answer.
+    """
+    name = credentials.authentication_identity
+    account = _admitted_account(context, endpoint, credentials, address)
+    if account is None or not context.passwords.remembers(
+        account.user.password_hash, name, credentials.password
+    ):
+        return None
+    throttle = context.guard.sign_ins
+    hold = throttle.begin(name, address, context.limits, context.now())
+    if hold is None:
+        return None
+    if hold:
+        throttle.withdrawn(name, address)
+        return None
+    throttle.succeeded(name, address)
+    return account
+
+
 def _admitted_account(
     context: SubmissionContext, endpoint: Endpoint, credentials: Credentials, address: str
 ) -> Account | None:

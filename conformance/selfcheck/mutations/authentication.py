@@ -52,6 +52,8 @@ def second_attempt_fails() -> None:
     from reference_relay.smtp import replies
     from reference_relay.submission.answers import Answers
 
+    replace(Answers, "remembered", lambda self, event: None)
+
     @around(Answers, "authentication")
     async def stale(original: Broken, self: Any, event: Any) -> Any:
         self._attempts = getattr(self, "_attempts", 0) + 1

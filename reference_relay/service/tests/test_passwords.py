@@ -100,6 +100,18 @@ def test_a_verified_credential_is_remembered_until_forgotten(
     assert len(checked) == 2
 
 
+def test_what_is_remembered_is_known_without_a_check(verifier: PasswordVerifier) -> None:
+    """`remembers` says so of the verified credential alone, and no more after forget()."""
+    stored = CHEAP.hash(b"right")
+    assert not verifier.remembers(stored, b"user", b"right")
+    asyncio.run(both(verifier, stored, [b"right", b"wrong"]))
+    assert verifier.remembers(stored, b"user", b"right")
+    assert not verifier.remembers(stored, b"user", b"wrong")
+    assert not verifier.remembers(stored, b"other", b"right")
+    verifier.forget()
+    assert not verifier.remembers(stored, b"user", b"right")
+
+
 def test_a_changed_hash_is_a_miss(verifier: PasswordVerifier) -> None:
     """Rotation counts at once, even without forget() (USR-06)."""
     assert asyncio.run(both(verifier, CHEAP.hash(b"old"), [b"old"])) == [True]

@@ -53,10 +53,19 @@ class Spool:
 
 
 class Passwords:
-    """Everybody's password is "pass"."""
+    """Everybody's password is "pass"; who gave it once signs in without waiting."""
+
+    def __init__(self) -> None:
+        self._known: set[bytes] = set()
+
+    def remembers(self, password_hash: str, username: bytes, password: bytes) -> bool:
+        return password == b"pass" and username in self._known
 
     async def verify(self, password_hash: str | None, username: bytes, password: bytes) -> bool:
-        return password_hash is not None and password == b"pass"
+        fits = password_hash is not None and password == b"pass"
+        if fits:
+            self._known.add(username)
+        return fits
 
 
 @dataclass

@@ -171,6 +171,21 @@ def test_failed_sign_ins(certificate: Path) -> None:
         assert counters.sign_ins == 2
 
 
+def test_who_signs_in_without_waiting_is_locked_like_anybody(certificate: Path) -> None:
+    """A password that was verified before opens nothing while its user is locked (AUTH-20)."""
+    limits = Limits(sign_in_failures=3)
+    with served(certificate, limits=limits) as serving, ExitStack() as stack:
+        stack.enter_context(serving.session())
+        stack.enter_context(serving.session())
+        client = stack.enter_context(serving.secure())
+        for _ in range(3):
+            assert sign_in(client, is_right=False).startswith(b"535 5.7.8 ")
+        assert sign_in(client).startswith(b"454 4.7.0 ")
+        counters = serving.listener.context.counters
+        assert counters.refused_sign_ins == {"credentials": 3, "locked": 1}
+        assert counters.sign_ins == 2
+
+
 def test_a_user_under_attack_is_held_back_and_let_in(certificate: Path) -> None:
     """Where the user is not known yet, right and wrong take longer alike; then it is known."""
     limits = Limits(sign_in_failures_per_user=1, sign_in_delay_seconds=0.4)
