@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reference_relay.delivery.tests.scripted_host import Mail, ScriptedHost
-from reference_relay.delivery.tests.test_agent import World, host, world
+from reference_relay.delivery.tests.world import World, host, world
 from reference_relay.mail.address import Mailbox
 from reference_relay.mail.envelope import Envelope, Recipient
 from reference_relay.queue.queued_message import QueuedMessage

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from reference_relay.delivery.settings import Smarthost, TLSMode
-from reference_relay.delivery.tests.test_agent import SETTINGS, world
 from reference_relay.delivery.tests.tls_host import TLSHost, certificate
+from reference_relay.delivery.tests.world import SETTINGS, world
 
 
 def attempt(

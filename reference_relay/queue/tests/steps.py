@@ -10,7 +10,7 @@ from pathlib import Path
 from reference_relay.mail.address import Mailbox
 from reference_relay.mail.envelope import Envelope, Recipient
 from reference_relay.queue.queue import Queue
-from reference_relay.queue.queued_message import QueuedMessage
+from reference_relay.queue.queued_message import QueuedMessage, RecipientState
 from reference_relay.queue.settings import QueueSettings
 
 START = 1_700_000_000.0
@@ -46,3 +46,10 @@ async def opened(
     finally:
         async with asyncio.timeout(10):
             await queue.stop()
+
+
+def states(queue: Queue, queue_id: str) -> list[RecipientState]:
+    """Return the state of each recipient of a message that is on record."""
+    status = queue.status(queue_id)
+    assert status is not None
+    return [recipient.state for recipient in status.recipients]

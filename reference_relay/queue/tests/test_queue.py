@@ -6,37 +6,24 @@ import asyncio
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import apsw
 import pytest
 
-from reference_relay.mail.address import Mailbox
-from reference_relay.mail.envelope import Envelope, Recipient
 from reference_relay.queue import journal, spool_file
 from reference_relay.queue import queue as queue_module
-from reference_relay.queue.queue import Queue, QueueError
+from reference_relay.queue.queue import QueueError
 from reference_relay.queue.queue_id import QueueIdSource
 from reference_relay.queue.queued_message import (
     Deferred,
     Delivered,
     Failed,
-    Outcome,
-    QueuedMessage,
     RecipientState,
 )
-from reference_relay.queue.tests.steps import DAY, START, Clock, message, opened
-
-
-def states(queue: Queue, queue_id: str) -> list[RecipientState]:
-    status = queue.status(queue_id)
-    assert status is not None
-    return [recipient.state for recipient in status.recipients]
+from reference_relay.queue.tests.steps import DAY, START, Clock, message, opened, states
 
 
 def test_message_comes_back_as_committed(tmp_path: Path) -> None:
@@ -212,107 +199,6 @@ def test_outcomes_may_come_in_parts(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_notification_is_durable_with_its_settlement(tmp_path: Path) -> None:
-    """Mail about an outcome is queued in the transaction that records it, or neither is."""
-
-    async def run() -> None:
-        bounce = QueuedMessage(
-            "A2",
-            Envelope(None, (Recipient(Mailbox("a", "example.com")),)),
-            b"Subject: failed\r\n\r\n",
-            "us-south/public",
-            "",
-            START,
-        )
-        async with opened(tmp_path) as queue:
-            await queue.commit(message("A1"))
-            await queue.claim()
-            connection = queue._spool._connection
-            connection.pragma("max_page_count", connection.pragma("page_count"))
-            huge = replace(bounce, content=bytes(100_000))
-            queue.settle("A1", {0: Failed("550 no")}, lambda _: [huge])
-            with pytest.raises(QueueError):
-                await queue.commit(message("A3"))
-            reader = apsw.Connection(str(tmp_path / spool_file.DATABASE))
-            assert not list(reader.execute("SELECT * FROM event"))
-            reader.close()
-            connection.pragma("max_page_count", 1_000_000)
-            claimed = await asyncio.wait_for(queue.claim(), 5)
-            assert claimed.message == huge
-        async with opened(tmp_path) as queue:
-            assert states(queue, "A1") == [RecipientState.BOUNCED]
-            assert states(queue, "A2") == [RecipientState.SUBMITTED]
-            assert (await asyncio.wait_for(queue.claim(), 5)).message == huge
-
-    asyncio.run(run())
-
-
-def test_notification_sees_what_is_recorded(tmp_path: Path) -> None:
-    """Whoever writes the notification is told that a deferral whose time is up is a failure."""
-
-    async def run() -> None:
-        clock = Clock()
-        async with opened(tmp_path, clock) as queue:
-            await queue.commit(message("A1"))
-            clock.time += 5 * DAY
-            await queue.claim()
-            seen: list[object] = []
-
-            def notify(recorded: Mapping[int, Outcome]) -> list[QueuedMessage]:
-                seen.append(recorded)
-                return []
-
-            queue.settle("A1", {0: Deferred("450 later")}, notify)
-            assert seen == [{0: Failed("5.4.7 Delivery time expired; last: 450 later")}]
-
-    asyncio.run(run())
-
-
-def test_sender_is_warned_once(tmp_path: Path) -> None:
-    """Attempts of a late message say so until a notification went out, restarts included."""
-
-    async def run() -> None:
-        clock = Clock()
-        async with opened(tmp_path, clock) as queue:
-            await queue.commit(message("A1"))
-            assert not (await queue.claim()).is_overdue
-            queue.settle("A1", {0: Deferred("450 later")}, lambda _: [message("A2")])
-            clock.time += 4 * 3600
-            claimed = {(await queue.claim()).message.queue_id for _ in range(2)}
-            assert claimed == {"A1", "A2"}
-            queue.settle("A1", {0: Deferred("450 later")}, lambda _: [])
-            clock.time += 4 * 3600
-            assert (await asyncio.wait_for(queue.claim(), 5)).is_overdue
-            queue.settle("A1", {0: Deferred("450 later")}, lambda _: [message("A3")])
-            queue.settle("A2", {0: Delivered("250 ok")})
-        async with opened(tmp_path, clock) as queue:
-            clock.time += 4 * 3600
-            claims = [await asyncio.wait_for(queue.claim(), 5) for _ in range(2)]
-            assert {(each.message.queue_id, each.is_overdue) for each in claims} == {
-                ("A1", False),
-                ("A3", True),
-            }
-
-    asyncio.run(run())
-
-
-def test_notification_with_a_used_id_blocks_nothing(tmp_path: Path) -> None:
-    """A notification that cannot be stored is dropped; outcomes and other mail are recorded."""
-
-    async def run() -> None:
-        async with opened(tmp_path) as queue:
-            await queue.commit(message("A1"))
-            await queue.claim()
-            queue.settle("A1", {0: Failed("550 no")}, lambda _: [message("A1")])
-            await queue.commit(message("A2"))
-            assert (await asyncio.wait_for(queue.claim(), 5)).message.queue_id == "A2"
-        async with opened(tmp_path) as queue:
-            assert states(queue, "A1") == [RecipientState.BOUNCED]
-            assert queue.depth == 1
-
-    asyncio.run(run())
-
-
 def test_released_message_is_due_at_once(tmp_path: Path) -> None:
     """A released message is claimed again, and the attempt does not count."""
 
@@ -459,43 +345,6 @@ def test_old_status_is_forgotten(tmp_path: Path) -> None:
             assert queue.last_queue_id == "A4"
 
     asyncio.run(run())
-
-
-def test_unknown_version_is_left_alone(tmp_path: Path) -> None:
-    """A queue of another version is refused with a text that names both, and not touched."""
-    database = sqlite3.connect(tmp_path / spool_file.DATABASE)
-    database.execute("PRAGMA user_version = 7")
-    database.execute("CREATE TABLE other (x)")
-    database.close()
-    before = (tmp_path / spool_file.DATABASE).read_bytes()
-    with pytest.raises(QueueError, match="version 7; this program knows version 2"):
-        Queue.open(tmp_path, Clock())
-    assert (tmp_path / spool_file.DATABASE).read_bytes() == before
-
-
-def test_foreign_file_is_refused(tmp_path: Path) -> None:
-    """A file that is no queue is refused with its name."""
-    (tmp_path / spool_file.DATABASE).write_bytes(b"something else entirely" * 100)
-    with pytest.raises(QueueError, match=r"queue\.sqlite cannot be used"):
-        Queue.open(tmp_path, Clock())
-
-
-def test_directory_in_use_is_refused(tmp_path: Path) -> None:
-    """Two relays never share a queue directory."""
-
-    async def run() -> None:
-        async with opened(tmp_path):
-            with pytest.raises(QueueError, match="in use"):
-                Queue.open(tmp_path, Clock())
-
-    asyncio.run(run())
-
-
-def test_directory_not_writable(tmp_path: Path) -> None:
-    """A directory that cannot be made is refused with its name."""
-    (tmp_path / "file").write_text("")
-    with pytest.raises(QueueError, match="file/queue cannot be written"):
-        Queue.open(tmp_path / "file" / "queue", Clock())
 
 
 def test_unreadable_message_does_not_stop_the_others(tmp_path: Path) -> None:
