@@ -18,7 +18,6 @@ from conformance.steps import sender_of
 from fixtures.probe import ConnectionLost, Reply, SMTPProbe, expect
 from fixtures.sink.delivery import NotDelivered
 from fixtures.target import Target
-from fixtures.transcript import Transcript
 
 # Servers defend themselves against clients that do everything wrong: Exim hangs up at the fourth
 # mistake, Postfix waits from the tenth on and hangs up at the twentieth.
@@ -82,11 +81,6 @@ class Dialogue:
         self._sent: list[Sent] = []
         self._open_token = ""
         expect("greeting", probe.read_reply())
-
-    @property
-    def transcript(self) -> Transcript:
-        """What was said."""
-        return self._probe.transcript
 
     def give_up(self) -> None:
         """Do nothing more: a rule was broken, and what the server has in mind is unknown."""
@@ -286,8 +280,8 @@ def _is_chunk(step: Step) -> bool:
 OpenDialogue = Callable[[], Dialogue]
 
 
-def replay(steps: tuple[str, ...], opened: OpenDialogue) -> None:
-    """Play the steps of a saved example.
+def replay(steps: tuple[str, ...], opened: OpenDialogue) -> Dialogue:
+    """Play the steps of a saved example; return the dialogue.
 
     Raises:
         Violated: It is still at fault.
@@ -296,3 +290,4 @@ def replay(steps: tuple[str, ...], opened: OpenDialogue) -> None:
     for step in steps:
         dialogue.play(Step(step))
     dialogue.end()
+    return dialogue

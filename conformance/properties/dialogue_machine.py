@@ -17,11 +17,10 @@ from hypothesis.stateful import (
 )
 
 from conformance.properties.dialogue import Dialogue, OpenDialogue, Violated, replay
-from conformance.properties.dialogue_rules import OPENINGS, TOURS, State, Step, onward
+from conformance.properties.dialogue_rules import OPENINGS, State, Step, onward
 from conformance.properties.effort import Effort
 from conformance.properties.saved import size_of
 from conformance.properties.search import Search
-from fixtures.transcript import Transcript
 
 Steps = tuple[str, ...]
 
@@ -35,7 +34,6 @@ class Played:
     Attributes:
         number: How many there were.
         steps: How many steps in all.
-        seen: For each requirement the first reply that met it, and the dialogue it stood in.
         violations: For each requirement the shortest dialogue that broke it.
         given_up: How many dialogues the server ended for no reason that can be seen.
         trouble: What ended it early, if anything did.
@@ -43,7 +41,6 @@ class Played:
 
     number: int = 0
     steps: int = 0
-    seen: dict[str, tuple[str, Transcript]] = field(default_factory=dict)
     violations: dict[str, Steps] = field(default_factory=dict)
     given_up: int = 0
     trouble: Exception | None = None
@@ -68,8 +65,6 @@ class Played:
         self.number += 1
         self._in_a_row = 0
         self.steps += len(dialogue.played)
-        for name, reply in dialogue.seen.items():
-            self.seen.setdefault(name, (reply, dialogue.transcript))
 
     def violated(self, dialogue: Dialogue, violated: Violated) -> None:
         """Keep a dialogue if none shorter broke this requirement."""
@@ -80,7 +75,7 @@ class Played:
 
 
 def play_all(opened: OpenDialogue, effort: Effort) -> Played:
-    """Play the tours, then random dialogues; collect what breaks a requirement and go on."""
+    """Play random dialogues; collect what breaks a requirement and go on."""
     played = Played()
 
     def judge(dialogue: Dialogue, act: Callable[[], None]) -> None:
@@ -91,9 +86,7 @@ def play_all(opened: OpenDialogue, effort: Effort) -> Played:
             dialogue.give_up()
 
     search: Search[Steps] = Search(effort)
-    search.run(lambda: _tour(opened, judge, played, search))
-    if search.trouble is None:
-        search.run(lambda: _wander(opened, judge, played, search))
+    search.run(lambda: _wander(opened, judge, played, search))
     played.trouble = search.trouble
     return played
 
@@ -120,19 +113,6 @@ def shorter(requirement: str, opened: OpenDialogue, effort: Effort, steps: Steps
 
 
 Judge = Callable[[Dialogue, Callable[[], None]], None]
-
-
-def _tour(opened: OpenDialogue, judge: Judge, played: Played, search: Search[Steps]) -> None:
-    for opening, steps in TOURS.values():
-        try:
-            dialogue = opened()
-            for step in (*OPENINGS[opening], *steps):
-                judge(dialogue, partial(dialogue.play, step))
-            judge(dialogue, dialogue.end)
-        except Exception as trouble:
-            played.troubled(search, trouble)
-        else:
-            played.ended(dialogue)
 
 
 def _wander(opened: OpenDialogue, judge: Judge, played: Played, search: Search[Steps]) -> None:

@@ -259,3 +259,9 @@ TOURS: dict[str, tuple[str, tuple[Step, ...]]] = {
     "CHNK-04": ("with a recipient", (Step.CHUNK, Step.DATA)),
 }
 OF_CHUNKING = ("CHNK-01", "CHNK-04")
+
+
+def tour(requirement: str) -> tuple[Step, ...]:
+    """Return the steps of a tour, its opening included."""
+    opening, steps = TOURS[requirement]
+    return (*OPENINGS[opening], *steps)
