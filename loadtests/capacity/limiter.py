@@ -37,10 +37,13 @@ NO_LIMITER = Limiter("unknown", "no trial failed")
 def disturbances(outcome: Outcome) -> tuple[str, ...]:
     """Why a trial says nothing of the service: the generator's faults, or others at work."""
     found = faults(outcome.measurement, outcome.load.processes)
-    others = outcome.evidence.foreign_share
-    if others > _FOREIGN_SHARE:
-        found += (f"others on this machine used {others:.2f} cores",)
-    return found
+    told = tuple(f"the generator: {one}" for one in found)
+    return told + _others(outcome)
+
+
+def _others(outcome: Outcome) -> tuple[str, ...]:
+    share = outcome.evidence.foreign_share
+    return (f"others on this machine used {share:.2f} cores",) if share > _FOREIGN_SHARE else ()
 
 
 def name_limiter(outcome: Outcome, breaches: Sequence[Breach]) -> Limiter:
@@ -51,9 +54,9 @@ def name_limiter(outcome: Outcome, breaches: Sequence[Breach]) -> Limiter:
         breaches: What it did not meet.
     """
     seen = outcome.evidence
-    if seen.foreign_share > _FOREIGN_SHARE:
-        return Limiter("other load on this machine", "; ".join(disturbances(outcome)))
-    if found := disturbances(outcome):
+    if others := _others(outcome):
+        return Limiter("other load on this machine", others[0])
+    if found := faults(outcome.measurement, outcome.load.processes):
         return Limiter("generator", "; ".join(found))
     throttled = [
         text for text, _ in outcome.measurement.failures.most_common()
