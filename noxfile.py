@@ -177,7 +177,7 @@ def load_tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def fuzz_api(session: nox.Session) -> None:
-    """Ask the management API whatever its description allows, and what it does not."""
+    """Ask the API what its description allows, and what not; `-- 2000 --shard 1/9` does a part."""
     install(session, "suite")
     order = session.posargs or ["2000"]
     module = "reference_relay.management.tests.ask_everything"

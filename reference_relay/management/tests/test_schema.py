@@ -31,5 +31,5 @@ def test_the_description_is_openapi_31(api: Served) -> None:
 
 
 def test_the_api_is_as_it_is_described() -> None:
-    """Of 200 examples, sequences of calls included, none has an answer that is not described."""
-    assert main(200, QUICK_PHASES) == 0
+    """Of five examples of each operation, sequences included, all answers are described."""
+    assert main(5, QUICK_PHASES) == 0
