@@ -111,6 +111,8 @@ def _live(
     """Be the program: its streams, its environment, its exit status."""
     os.environ.clear()
     os.environ.update(environment)
+    # The flag comes along from the parent, whatever the environment says.
+    sys.dont_write_bytecode &= sys.pycache_prefix is None
     with stdout, Path(stderr_file).open("ab") as stderr, Path(os.devnull).open("rb") as nothing:
         for number, descriptor in enumerate((nothing.fileno(), stdout.fileno(), stderr.fileno())):
             os.dup2(descriptor, number)
