@@ -15,7 +15,7 @@ _ID = re.compile(r"[A-Z0-9]+-\d+")
 
 def with_check() -> frozenset[str]:
     """Return the requirements that a check or a passive rule judges."""
-    files = (file for folder in check_folders() for file in folder.glob("test_*.py"))
+    files = (file for folder in check_folders() for file in folder.rglob("test_*.py"))
     marks = (mark for file in files for mark in _NAMED.findall(file.read_text("utf-8")))
     return frozenset({name for mark in marks for name in _ID.findall(mark)} | set(RULE_IDS))
 

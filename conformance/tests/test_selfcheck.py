@@ -15,7 +15,7 @@ from conformance.report.results import RequirementResult, Results, Run
 from conformance.selfcheck import __main__ as selfcheck
 from conformance.selfcheck import broken_relay, fit, instrument, mutations, trial
 from conformance.selfcheck.broken_relay import UNBROKEN, main
-from conformance.selfcheck.coverage import without_mutation
+from conformance.selfcheck.coverage import with_check, without_mutation
 from conformance.selfcheck.fit import misfits
 from conformance.selfcheck.mutation import Mutation
 from conformance.selfcheck.mutations import MUTATIONS
@@ -209,3 +209,11 @@ def test_the_instrument_shows_that_it_is_alive() -> None:
 def test_every_binding_requirement_with_a_check_has_a_deliberate_bug() -> None:
     """The kill matrix has no hole among MUST and SERVICE."""
     assert without_mutation(Catalogue.load()) == ()
+
+
+def test_every_binding_requirement_has_a_check() -> None:
+    """No MUST and no SERVICE of the catalogue is there for show."""
+    checked = with_check()
+    assert [
+        row.id for row in Catalogue.load() if row.level.is_binding and row.id not in checked
+    ] == []
