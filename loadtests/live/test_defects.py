@@ -44,3 +44,14 @@ def test_the_suites_own_checks_run_against_the_loaded_relay(name: str) -> None:
     assert seen.was_loaded
     assert seen.not_met == (() if name == "none" else ("SND-02",))
     assert seen.is_met == (name == "none")
+
+
+@pytest.mark.timeout(500)
+def test_the_checks_may_run_at_one_level_after_the_other() -> None:
+    """At 100 % and then at 120 %, against the same relay: the second finds its way as well."""
+    load = Load(Schedule.constant(20, 450, poisson=True), users=3)
+    with relay() as opened:
+        assert opened.target is not None
+        levels = [check(opened.site, opened.target, load, 20, ["SND-02"]) for _ in range(2)]
+    assert [one.verdicts.get("met") for one in levels] == [1, 1]
+    assert all(one.was_loaded for one in levels)
