@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conformance.tests.test_certification import ROOT, Ended, read_back, started
+from conformance.tests.runs import ROOT, Ended, read_back, started
 from fixtures import toml_table
 from fixtures.profile import PROFILES
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.tests.test_certification import read_back, started
+from conformance.tests.runs import read_back, started
 from fixtures import toml_table
 from fixtures.profile import DEFAULT_PROFILE, load_profile
 from fixtures.sink import Delivery, SinkMX

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conformance.report import archive
-from conformance.tests.test_certification import started
+from conformance.tests.runs import started
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.report import archive
-from conformance.tests.test_certification import read_back, started
+from conformance.tests.runs import read_back, started
 from fixtures.run_token import fresh_token, new_run, run_token
 
 
