@@ -82,7 +82,9 @@ def test_a_final_state_stays(
         advance(1800.0)
         states = wait_for_states(target, queue_id, 1, ("delivered",))
         must(states == ["deferred", "delivered"], "delivered stays delivered", states)
-    must(hop.asked_for(never) > 1, expected="further attempts", observed=hop.asked_for(never))
+    # The clock moves faster than a busy machine delivers.
+    is_asked = hop.wait_until_asked(never, 2)
+    must(is_asked, expected="further attempts", observed=hop.asked_for(never))
 
 
 @requirement("RLY-20")
