@@ -15,7 +15,7 @@ from conformance.properties.dialogue_rules import (
     needs_reset,
 )
 from conformance.steps import sender_of
-from fixtures.probe import ConnectionLost, Reply, SMTPProbe, expect
+from fixtures.probe import ConnectionLost, Reply, SMTPProbe, client_name, expect
 from fixtures.sink.delivery import NotDelivered
 from fixtures.target import Target
 
@@ -189,7 +189,7 @@ class Dialogue:
         probe, sender = self._probe, sender_of(self._target)
         match step:
             case Step.EHLO | Step.HELO:
-                return probe.command(f"{step.value} client.example")
+                return probe.command(f"{step.value} {client_name()}")
             case Step.NOOP | Step.RSET | Step.STARTTLS | Step.QUIT:
                 return probe.command(step.value)
             case Step.VRFY:
